@@ -1,0 +1,88 @@
+package meeting
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// What a Store may say. Anything else is a broken store.
+var (
+	ErrNoRow = errors.New("no such row")
+	// ErrStale: the stored version is not the one the change was made from.
+	ErrStale = errors.New("stale version")
+	// ErrTaken: a unique key of the change exists already (an idempotency key, a
+	// ref, a message key, a code). Nothing was written.
+	ErrTaken = errors.New("key is taken")
+)
+
+// Change is everything one step writes, in one transaction.
+type Change struct {
+	Meeting     Meeting // Version is one more than the stored row's; 1 for a new one
+	Events      []Event // in Seq order; stored for the log and for the outbox
+	Invitations []Invitation
+	Messages    []Message
+	Refs        []Ref
+	Key         *Key // claimed with the change
+}
+
+// Key is one idempotency key of one owner.
+type Key struct {
+	Owner   string // who sent it: a site, an API key; keys of two owners never meet
+	Key     string
+	Hash    string // SHA-256 of the request's body, hex
+	Meeting ID     // what it made
+	Expires time.Time
+}
+
+// Filter narrows List. Zero fields do not narrow.
+type Filter struct {
+	State  State
+	Queue  string
+	Before ID  // only older ones; the cursor
+	Limit  int // 1 to 200
+}
+
+// Presence is that a participant's page or media was alive.
+type Presence struct {
+	Meeting     ID
+	Participant ParticipantID
+	Until       time.Time // absent if not seen again by then
+}
+
+// Store keeps meetings. Every write is durable when it returns nil: synced, in
+// one transaction. Safe for concurrent use.
+type Store interface {
+	// Create inserts a new meeting with all of the change. ErrTaken if a key exists.
+	Create(ctx context.Context, c Change) error
+	// Save replaces the meeting if the stored version is Meeting.Version-1, else
+	// ErrStale, and inserts the rest of the change. Invitations are inserted or
+	// replaced by id. The meeting's row is written first, so that event ids of one
+	// meeting rise in Seq order.
+	Save(ctx context.Context, c Change) error
+
+	ByID(ctx context.Context, id ID) (Meeting, error)                               // ErrNoRow
+	ByCode(ctx context.Context, code Code) (Meeting, error)                         // ErrNoRow
+	ByRef(ctx context.Context, r Ref) (Meeting, error)                              // ErrNoRow
+	List(ctx context.Context, f Filter) ([]Meeting, error)                          // newest first
+	KeyOf(ctx context.Context, owner, key string, now time.Time) (Key, error)       // ErrNoRow, also when expired
+	Invitation(ctx context.Context, id InvitationID) (Invitation, error)            // ErrNoRow
+	Messages(ctx context.Context, id ID, after int64, limit int) ([]Message, error) // Seq > after, rising
+	Events(ctx context.Context, id ID, after int64, limit int) ([]Event, error)     // Seq > after, rising
+	RefsOf(ctx context.Context, id ID) ([]Ref, error)
+
+	// Due returns up to limit ids of meetings whose Due is at or before now, the
+	// longest overdue first, and the earliest Due after now (zero: none).
+	Due(ctx context.Context, now time.Time, limit int) ([]ID, time.Time, error)
+	// Seen notes presences (insert or replace by participant).
+	Seen(ctx context.Context, ps []Presence) error
+	// Absent removes and returns up to limit presences with Until at or before now.
+	Absent(ctx context.Context, now time.Time, limit int) ([]Presence, error)
+	// Forget removes the presences of a participant or, with an empty one, of the meeting.
+	Forget(ctx context.Context, id ID, p ParticipantID) error
+	// Renew moves every presence that ends before until to until: after a restart
+	// nobody is absent for our own silence.
+	Renew(ctx context.Context, until time.Time) error
+	// Prune removes expired idempotency keys and returns how many.
+	Prune(ctx context.Context, now time.Time) (int64, error)
+}

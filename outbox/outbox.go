@@ -1,0 +1,152 @@
+// Package outbox delivers what happened, durably. Relay turns each event into
+// deliveries; Sender tries each delivery until it is delivered, has failed for
+// a human to look at, or has expired. An event is written by the store in the
+// transaction of the change it tells, so what was acknowledged is delivered at
+// least once, also after a crash.
+//
+// Deliveries with the same Dest go out one at a time, in the order of their
+// events; different Dests do not wait for each other.
+//
+// The package knows no vendor and no store driver. Relay.Run and Sender.Run own
+// every goroutine they start.
+package outbox
+
+import (
+	"context"
+	"time"
+
+	"ringdown/meeting"
+)
+
+// State is where a delivery stands.
+type State string
+
+// The states. Pending ones have Next; the others are final.
+const (
+	Pending   State = "pending"   // never tried, or to be tried again at Next
+	Delivered State = "delivered" // the other side took it
+	Failed    State = "failed"    // given up; kept for a human to retry
+	Expired   State = "expired"   // too late to be useful; not sent any more
+)
+
+// Draft is what a Translator wants sent for an event.
+type Draft struct {
+	Target    string    // who delivers it: "xcally/main"; the part before "/" names the connector
+	Dest      string    // what is kept in order: usually Target and the meeting
+	Body      []byte    // as the connector will send it; may hold a link, so it is masked wherever shown
+	ExpiresAt time.Time // a ring's end; zero: never too late
+}
+
+// Translator drafts deliveries for an event. It is pure: no I/O, no clock, the
+// same event gives the same drafts.
+type Translator interface {
+	Draft(ev meeting.Event) ([]Draft, error)
+}
+
+// Delivery is one event for one target.
+type Delivery struct {
+	ID        int64
+	Public    string // "dlv_…", stable over all attempts: the other side knows duplicates by it
+	Event     meeting.EventID
+	Kind      meeting.Kind
+	Meeting   meeting.ID
+	Target    string
+	Dest      string
+	Body      []byte
+	State     State
+	Reason    string // of the last attempt, a word of the closed list of its connector; empty if none
+	Attempts  int
+	Next      time.Time
+	ExpiresAt time.Time // zero: never
+	CreatedAt time.Time
+	DoneAt    time.Time // zero while pending
+}
+
+// Verdict is what an attempt came to.
+type Verdict string
+
+// The verdicts.
+const (
+	OK     Verdict = "ok"     // taken
+	Retry  Verdict = "retry"  // try again by the schedule, or not before After
+	GiveUp Verdict = "giveup" // no use in trying again by itself
+)
+
+// Result is what a Deliverer says of one attempt.
+type Result struct {
+	Verdict Verdict
+	Reason  string        // closed list of words: "status_500", "dns", "refused", "tls", "timeout", "timeout_after_send", …
+	Status  int           // HTTP status, 0 if there was none
+	After   time.Duration // Retry-After of the other side; 0: by the schedule
+}
+
+// Attempt is one try, kept.
+type Attempt struct {
+	Delivery int64
+	N        int // from 1
+	At       time.Time
+	Took     time.Duration
+	Verdict  Verdict
+	Reason   string
+	Status   int
+}
+
+// Deliverer sends one delivery. Deliver returns by ctx's end; it is called by
+// one goroutine at a time per Dest.
+type Deliverer interface {
+	Deliver(ctx context.Context, d Delivery) Result
+}
+
+// Done is the end of one attempt, to be stored.
+type Done struct {
+	Attempt Attempt
+	State   State     // of the delivery after it
+	Next    time.Time // when Pending
+}
+
+// Filter narrows List. Zero fields do not narrow.
+type Filter struct {
+	State   State
+	Target  string
+	Meeting meeting.ID
+	Before  int64 // only older ones; the cursor
+	Limit   int   // 1 to 200
+}
+
+// Store keeps events, deliveries and attempts. Safe for concurrent use, also by
+// several processes on PostgreSQL.
+type Store interface {
+	// Wakes gets a value (and never blocks the writer: one slot) after a commit
+	// that wrote events or deliveries.
+	Wakes() <-chan struct{}
+
+	// Relay takes up to limit events that are not relayed yet, in order, calls
+	// draft for each outside of the transaction, and in one transaction writes the
+	// deliveries and marks the events relayed. An event that another process
+	// relayed meanwhile is left out. It returns how many events it relayed.
+	Relay(ctx context.Context, limit int, now time.Time, draft func(meeting.Event) []Draft) (int, error)
+
+	// Claim leases up to limit heads: of every Dest the oldest pending delivery, if
+	// its Next is at or before now and no lease holds it. A lease ends at until.
+	Claim(ctx context.Context, now, until time.Time, limit int) ([]Delivery, error)
+	// Extend moves the leases of these deliveries to until.
+	Extend(ctx context.Context, ids []int64, until time.Time) error
+	// Release ends the leases of these deliveries without an attempt.
+	Release(ctx context.Context, ids []int64) error
+	// Finish stores up to 200 ended attempts in one transaction and ends their leases.
+	Finish(ctx context.Context, done []Done) error
+	// Expire ends every pending delivery whose ExpiresAt is at or before now and
+	// that no lease holds, and returns how many.
+	Expire(ctx context.Context, now time.Time) (int64, error)
+	// NextDue is the earliest time at which a pending delivery becomes due or
+	// expires; zero if there is none.
+	NextDue(ctx context.Context) (time.Time, error)
+
+	List(ctx context.Context, f Filter) ([]Delivery, error) // newest first
+	Attempts(ctx context.Context, delivery int64) ([]Attempt, error)
+	// Requeue makes a failed or expired delivery pending again, due now.
+	// meeting.ErrNoRow if there is none in such a state.
+	Requeue(ctx context.Context, delivery int64, now time.Time) error
+	// Counts returns how many deliveries of each target are in each state.
+	Counts(ctx context.Context) (map[string]map[State]int64, error)
+}
