@@ -1,0 +1,479 @@
+package meeting
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"ringdown/fault"
+)
+
+const (
+	casTries     = 5
+	linkFor      = 24 * time.Hour   // an invitation made with its meeting
+	keyFor       = 24 * time.Hour   // an idempotency key
+	graceWaiting = 20 * time.Second // a visitor's page gone before an answer
+	graceActive  = 60 * time.Second // anybody gone during a call
+	maxMessages  = 2000             // of one meeting
+	textLimit    = 4096             // bytes of a chat message
+	codeAlphabet = "23456789abcdefghjkmnpqrstuvwxyz"
+	codeLength   = 10
+)
+
+// Service is the core's door: every change of a meeting goes through it. Safe
+// for concurrent use.
+type Service struct {
+	store  Store
+	policy Policy
+	now    func() time.Time
+	log    *slog.Logger
+
+	mu      sync.Mutex // guards watches; nothing is called while it is held
+	watches map[ID]map[chan struct{}]struct{}
+	wake    chan struct{} // one slot: a Due may have come nearer
+}
+
+// New makes the Service. now is the clock; times are cut to milliseconds.
+func New(store Store, policy Policy, now func() time.Time, log *slog.Logger) *Service {
+	return &Service{
+		store: store, policy: policy, log: log,
+		now:     func() time.Time { return now().UTC().Truncate(time.Millisecond) },
+		watches: map[ID]map[chan struct{}]struct{}{},
+		wake:    make(chan struct{}, 1),
+	}
+}
+
+// Policy returns what the configuration says of sites and queues.
+func (s *Service) Policy() Policy { return s.policy }
+
+// Request is what a new meeting is made of.
+type Request struct {
+	Site        *Site // the site whose button asked; nil: the holder of an API key
+	Queue       string
+	Topic       string
+	Language    string
+	Visitor     Person
+	Fields      map[string]string
+	Metadata    map[string]string
+	Page        Page
+	RedirectURL string
+	Refs        []Ref
+	RingNow     bool // ring at once instead of when the visitor is ready
+
+	// Key makes the same request twice one meeting; its Meeting is filled here.
+	// nil: no such promise.
+	Key *Key
+}
+
+// Request makes a meeting, with its two invitations, or returns the one that
+// the same key made before (made is false then). The same key with another body
+// is a fault KeyReused.
+func (s *Service) Request(ctx context.Context, r Request) (m Meeting, made bool, err error) {
+	now := s.now()
+	q, ok := s.policy.Queue(r.Queue)
+	if !ok {
+		return m, false, fault.NewInvalid("/queue", "there is no queue %q", r.Queue)
+	}
+	if r.RedirectURL != "" {
+		if err := CheckRedirect(r.RedirectURL, r.Site); err != nil {
+			return m, false, err
+		}
+	}
+	for range casTries {
+		if r.Key != nil {
+			if m, err := s.again(ctx, *r.Key, now); err != nil || m.ID != "" {
+				return m, false, err
+			}
+		}
+		c := s.draft(r, q, now)
+		if r.RingNow {
+			var ev []Event
+			if c.Meeting, ev, err = startRing(c.Meeting, q.Ring, now); err != nil {
+				return m, false, err
+			}
+			c.Events = append(c.Events, ev...)
+		}
+		nameEvents(c.Events)
+		if r.Key != nil {
+			k := *r.Key
+			k.Meeting, k.Expires = c.Meeting.ID, now.Add(keyFor)
+			c.Key = &k
+		}
+		err = s.store.Create(ctx, c)
+		if err == nil {
+			s.changed(c.Meeting.ID)
+			s.log.Info("meeting made", "call", c.Meeting.Reference(), "queue", q.Name, "state", c.Meeting.State)
+			return c.Meeting, true, nil
+		}
+		if !errors.Is(err, ErrTaken) {
+			return m, false, stored(err)
+		}
+		for _, ref := range r.Refs { // the same foreign request twice is one meeting
+			if m, err := s.store.ByRef(ctx, ref); err == nil {
+				return m, false, nil
+			}
+		}
+	}
+	return m, false, stored(err)
+}
+
+// again returns the meeting an idempotency key made; a zero Meeting if none.
+func (s *Service) again(ctx context.Context, k Key, now time.Time) (Meeting, error) {
+	old, err := s.store.KeyOf(ctx, k.Owner, k.Key, now)
+	if errors.Is(err, ErrNoRow) {
+		return Meeting{}, nil
+	}
+	if err != nil {
+		return Meeting{}, stored(err)
+	}
+	if old.Hash != k.Hash {
+		return Meeting{}, fault.New(fault.KeyReused, "this Idempotency-Key was used with another body; take a new key")
+	}
+	m, err := s.store.ByID(ctx, old.Meeting)
+	return m, stored(err)
+}
+
+func (s *Service) draft(r Request, q Queue, now time.Time) Change {
+	id := ID(newID("mtg_"))
+	visitor := Participant{ID: ParticipantID(newID("par_")), Role: Visitor, Name: r.Visitor.Name}
+	m := Meeting{
+		ID: id, Code: newCode(), Version: 1, Queue: q.Name, Desks: q.Desks, Topic: r.Topic, Language: r.Language,
+		Visitor: r.Visitor, Fields: r.Fields, Metadata: r.Metadata, Page: r.Page, RedirectURL: r.RedirectURL,
+		Participants:      []Participant{visitor},
+		VisitorInvitation: InvitationID(newID("inv_")), AgentInvitation: InvitationID(newID("inv_")),
+	}
+	if r.Site != nil {
+		m.Site = r.Site.ID
+	}
+	c := Change{Refs: r.Refs}
+	c.Meeting, c.Events = create(m, now)
+	c.Invitations = []Invitation{
+		{ID: m.VisitorInvitation, Meeting: id, Role: Visitor, Participant: visitor.ID, CreatedAt: now, ExpiresAt: now.Add(linkFor)},
+		{ID: m.AgentInvitation, Meeting: id, Role: AgentR, CreatedAt: now, ExpiresAt: now.Add(linkFor)},
+	}
+	return c
+}
+
+// Ring asks the meeting's queue. Asking twice rings once.
+func (s *Service) Ring(ctx context.Context, id ID) (Meeting, error) {
+	return s.change(ctx, id, func(m Meeting, now time.Time) (Meeting, []Event, error) {
+		q, ok := s.policy.Queue(m.Queue)
+		if !ok {
+			return m, nil, fault.New(fault.Conflict, "the queue %q is no longer configured", m.Queue)
+		}
+		return startRing(m, q.Ring, now)
+	})
+}
+
+// Accept gives the meeting to the agent, if nobody has it: one atomic act. The
+// winner may repeat it. Others get fault RingTaken with "taken_by", or RingOver.
+func (s *Service) Accept(ctx context.Context, id ID, a Agent) (Meeting, error) {
+	pid := ParticipantID(newID("par_"))
+	return s.change(ctx, id, func(m Meeting, now time.Time) (Meeting, []Event, error) {
+		return accept(m, a, pid, now)
+	})
+}
+
+// Decline notes an agent's refusal; reason is a word of DeclineReasons or empty.
+func (s *Service) Decline(ctx context.Context, id ID, a Agent, reason string) (Meeting, error) {
+	return s.change(ctx, id, func(m Meeting, now time.Time) (Meeting, []Event, error) {
+		q, _ := s.policy.Queue(m.Queue)
+		return decline(m, a, reason, q.Ring.withDefaults().Decline == declineEnd, now)
+	})
+}
+
+// End ends the meeting for everybody: completed if it was answered, else cancelled.
+func (s *Service) End(ctx context.Context, id ID, by Role) (Meeting, error) {
+	return s.change(ctx, id, func(m Meeting, now time.Time) (Meeting, []Event, error) {
+		m, ev := endAll(m, by, ReasonEnded, now)
+		return m, ev, nil
+	})
+}
+
+// Leave takes one participant out. Before an answer a visitor who leaves cancels.
+func (s *Service) Leave(ctx context.Context, id ID, p ParticipantID, why Reason) (Meeting, error) {
+	m, err := s.change(ctx, id, func(m Meeting, now time.Time) (Meeting, []Event, error) {
+		m, ev := leave(m, p, why, now)
+		return m, ev, nil
+	})
+	if err == nil {
+		err = stored(s.store.Forget(ctx, id, p))
+	}
+	return m, err
+}
+
+// Present notes who is in the meeting's room now. Nobody leaves by not being
+// listed; see Seen for that.
+func (s *Service) Present(ctx context.Context, id ID, here []ParticipantID) (Meeting, error) {
+	return s.change(ctx, id, func(m Meeting, now time.Time) (Meeting, []Event, error) {
+		m, ev := present(m, here, now)
+		return m, ev, nil
+	})
+}
+
+// Post adds a chat message. From, Role, Name, Via, Text and Key are the caller's
+// to fill. The same Key with the same Text returns the first message; with
+// another Text it is a fault KeyReused.
+func (s *Service) Post(ctx context.Context, id ID, msg Message) (Message, error) {
+	if msg.Text == "" {
+		return msg, fault.NewInvalid("/text", "must not be empty")
+	}
+	if len(msg.Text) > textLimit {
+		return msg, fault.NewInvalid("/text", "must be at most %d bytes", textLimit)
+	}
+	msg.ID = MessageID(newID("msg_"))
+	var out Message
+	_, err := s.change(ctx, id, func(m Meeting, now time.Time) (Meeting, []Event, error) {
+		if m.Seq > maxMessages {
+			return m, nil, fault.New(fault.TooMany, "this meeting has too many messages")
+		}
+		m, ev, err := say(m, msg, now)
+		if err == nil {
+			out = *ev[0].Message
+			out.Key = msg.Key
+		}
+		return m, ev, err
+	})
+	if errors.Is(err, ErrTaken) {
+		return s.posted(ctx, id, msg)
+	}
+	return out, err
+}
+
+// posted finds the message that already has the key.
+func (s *Service) posted(ctx context.Context, id ID, msg Message) (Message, error) {
+	all, err := s.store.Messages(ctx, id, 0, maxMessages)
+	if err != nil {
+		return msg, stored(err)
+	}
+	for _, old := range all {
+		if old.Key == msg.Key {
+			if old.Text != msg.Text {
+				return msg, fault.New(fault.KeyReused, "this message key was used with another text; take a new key")
+			}
+			return old, nil
+		}
+	}
+	return msg, fault.New(fault.Conflict, "the message could not be stored; send it again")
+}
+
+// AddRef ties a foreign id to the meeting. Doing it twice is harmless; a ref
+// that belongs to another meeting stays there (fault Conflict).
+func (s *Service) AddRef(ctx context.Context, id ID, r Ref) error {
+	_, err := s.changeWith(ctx, id, func(m Meeting, _ time.Time) (Change, error) {
+		return Change{Meeting: m, Refs: []Ref{r}}, nil
+	})
+	if !errors.Is(err, ErrTaken) {
+		return err
+	}
+	if m, err := s.store.ByRef(ctx, r); err == nil && m.ID == id {
+		return nil
+	}
+	return fault.New(fault.Conflict, "this %s id belongs to another meeting", r.Vendor)
+}
+
+// Opened notes the first time a person redeemed the invitation.
+func (s *Service) Opened(ctx context.Context, inv Invitation) error {
+	if !inv.OpenedAt.IsZero() {
+		return nil
+	}
+	_, err := s.changeWith(ctx, inv.Meeting, func(m Meeting, now time.Time) (Change, error) {
+		inv.OpenedAt = now
+		return Change{Meeting: m, Invitations: []Invitation{inv}}, nil
+	})
+	return err
+}
+
+// Seen notes that these participants' pages or media are alive now. Without a
+// further call they are absent 20 s later before an answer, 60 s later in a call.
+func (s *Service) Seen(ctx context.Context, m Meeting, ps ...ParticipantID) error {
+	grace := graceWaiting
+	if m.State == Active {
+		grace = graceActive
+	}
+	rows := make([]Presence, len(ps))
+	for i, p := range ps {
+		rows[i] = Presence{Meeting: m.ID, Participant: p, Until: s.now().Add(grace)}
+	}
+	return stored(s.store.Seen(ctx, rows))
+}
+
+// ByID, ByCode, ByRef return a meeting or a fault NotFound.
+func (s *Service) ByID(ctx context.Context, id ID) (Meeting, error) {
+	m, err := s.store.ByID(ctx, id)
+	return m, stored(err)
+}
+
+// ByCode returns the meeting with the code or a fault NotFound.
+func (s *Service) ByCode(ctx context.Context, code Code) (Meeting, error) {
+	m, err := s.store.ByCode(ctx, code)
+	return m, stored(err)
+}
+
+// ByRef returns the meeting that has the foreign id or a fault NotFound.
+func (s *Service) ByRef(ctx context.Context, r Ref) (Meeting, error) {
+	m, err := s.store.ByRef(ctx, r)
+	return m, stored(err)
+}
+
+// List returns meetings, newest first.
+func (s *Service) List(ctx context.Context, f Filter) ([]Meeting, error) {
+	ms, err := s.store.List(ctx, f)
+	return ms, stored(err)
+}
+
+// Invitation returns the invitation or a fault NotFound.
+func (s *Service) Invitation(ctx context.Context, id InvitationID) (Invitation, error) {
+	inv, err := s.store.Invitation(ctx, id)
+	return inv, stored(err)
+}
+
+// Messages returns the chat after a Seq.
+func (s *Service) Messages(ctx context.Context, id ID, after int64) ([]Message, error) {
+	ms, err := s.store.Messages(ctx, id, after, maxMessages)
+	return ms, stored(err)
+}
+
+// Events returns the log after a Seq.
+func (s *Service) Events(ctx context.Context, id ID, after int64, limit int) ([]Event, error) {
+	es, err := s.store.Events(ctx, id, after, limit)
+	return es, stored(err)
+}
+
+// RefsOf returns the foreign ids of the meeting.
+func (s *Service) RefsOf(ctx context.Context, id ID) ([]Ref, error) {
+	rs, err := s.store.RefsOf(ctx, id)
+	return rs, stored(err)
+}
+
+// Watch returns a channel that gets a value after each change of the meeting
+// that this process made. It has one slot: a slow reader sees one value for many
+// changes and must read the meeting anew. Call stop when done.
+func (s *Service) Watch(id ID) (ch <-chan struct{}, stop func()) {
+	c := make(chan struct{}, 1)
+	s.mu.Lock()
+	if s.watches[id] == nil {
+		s.watches[id] = map[chan struct{}]struct{}{}
+	}
+	s.watches[id][c] = struct{}{}
+	s.mu.Unlock()
+	return c, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.watches[id], c)
+		if len(s.watches[id]) == 0 {
+			delete(s.watches, id)
+		}
+	}
+}
+
+// changed tells the watchers of one meeting, and the Clock.
+func (s *Service) changed(id ID) {
+	s.mu.Lock()
+	for c := range s.watches[id] {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// change runs a pure step on the stored meeting until it can be saved. A step
+// without events saves nothing.
+func (s *Service) change(ctx context.Context, id ID, step func(Meeting, time.Time) (Meeting, []Event, error)) (Meeting, error) {
+	return s.changeWith(ctx, id, func(m Meeting, now time.Time) (Change, error) {
+		after, ev, err := step(m, now)
+		if err != nil || len(ev) == 0 {
+			return Change{Meeting: after}, err
+		}
+		c := Change{Meeting: after, Events: ev}
+		for _, e := range ev {
+			if e.Message != nil {
+				c.Messages = append(c.Messages, *e.Message)
+			}
+		}
+		return c, nil
+	})
+}
+
+// changeWith is change for steps that write more than events. ErrTaken comes
+// back as it is.
+func (s *Service) changeWith(ctx context.Context, id ID, step func(Meeting, time.Time) (Change, error)) (Meeting, error) {
+	for range casTries {
+		m, err := s.store.ByID(ctx, id)
+		if err != nil {
+			return m, stored(err)
+		}
+		before := m
+		c, err := step(m, s.now())
+		if err != nil {
+			return before, err
+		}
+		if len(c.Events)+len(c.Refs)+len(c.Invitations) == 0 {
+			return c.Meeting, nil
+		}
+		c.Meeting.Version++
+		nameEvents(c.Events)
+		err = s.store.Save(ctx, c)
+		switch {
+		case err == nil:
+			s.changed(id)
+			for _, e := range c.Events {
+				s.log.Info("meeting", "call", c.Meeting.Reference(), "event", e.Kind, "seq", e.Seq, "state", c.Meeting.State, "outcome", c.Meeting.Outcome)
+			}
+			return c.Meeting, nil
+		case errors.Is(err, ErrTaken):
+			return before, err
+		case !errors.Is(err, ErrStale):
+			return before, stored(err)
+		}
+	}
+	return Meeting{}, fault.New(fault.Unavailable, "too many changes at once; try again")
+}
+
+// stored turns a store's error into one for a caller.
+func stored(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrNoRow):
+		return fault.New(fault.NotFound, "there is no such meeting or link")
+	case errors.Is(err, context.Canceled):
+		return err
+	}
+	return fault.New(fault.Unavailable, "this cannot be stored right now; try again").Because(fmt.Errorf("store: %w", err))
+}
+
+func newID(prefix string) string { return prefix + ulid.Make().String() }
+
+func nameEvents(ev []Event) {
+	for i := range ev {
+		ev[i].ID = EventID(newID("evt_"))
+	}
+}
+
+// newCode draws a code from 31^10 (about 50 bits).
+func newCode() Code {
+	b := make([]byte, 0, codeLength)
+	var raw [32]byte
+	for len(b) < codeLength {
+		_, _ = rand.Read(raw[:]) // never fails
+		for _, r := range raw {
+			if n := int(r); n < 256/len(codeAlphabet)*len(codeAlphabet) && len(b) < codeLength {
+				b = append(b, codeAlphabet[n%len(codeAlphabet)])
+			}
+		}
+	}
+	return Code(b)
+}
