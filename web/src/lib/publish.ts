@@ -1,0 +1,146 @@
+// The leg we send on: we offer, the server answers. One offer at a time; what
+// changes meanwhile goes into the next one.
+
+import type { Kind, Source } from './signal';
+
+export interface Publication {
+  source: Source;
+  kind: Kind;
+  /** Null while the source is off and its device released. */
+  track: MediaStreamTrack | null;
+  muted: boolean;
+}
+
+export class PublishLeg {
+  #senders = new Map<Source, RTCRtpTransceiver>();
+  #wanted: ReadonlyMap<Source, Publication> = new Map();
+  #offers = 0;
+  #offering = false;
+  #again = false;
+  #told = false; // the offer is out: candidates may follow
+  #early: (RTCIceCandidateInit | null)[] = [];
+  #late: RTCIceCandidateInit[] = [];
+
+  constructor(
+    readonly peer: RTCPeerConnection,
+    private readonly send: (message: object) => void,
+    private readonly dead: () => void,
+    private readonly videoBitrate?: number,
+  ) {
+    peer.onicecandidate = ({ candidate }) => {
+      const init = candidate ? candidate.toJSON() : null;
+      if (this.#told) this.#sendCandidate(init);
+      else this.#early.push(init);
+    };
+    peer.onconnectionstatechange = () => {
+      if (peer.connectionState === 'failed') dead();
+    };
+  }
+
+  /** set makes the leg send exactly these, with a new offer if the sources changed. */
+  set(wanted: ReadonlyMap<Source, Publication>): void {
+    this.#wanted = wanted;
+    let changed = false;
+    for (const p of wanted.values()) {
+      const transceiver = this.#senders.get(p.source);
+      if (!transceiver) {
+        this.#senders.set(p.source, this.#add(p));
+        changed = true;
+      } else {
+        if (transceiver.direction === 'inactive') {
+          transceiver.direction = 'sendonly';
+          changed = true;
+        }
+        void this.refresh(p);
+      }
+    }
+    for (const [source, transceiver] of this.#senders) {
+      if (wanted.has(source) || transceiver.direction === 'inactive') continue;
+      transceiver.direction = 'inactive';
+      void transceiver.sender.replaceTrack(null);
+      changed = true;
+    }
+    if (changed) this.#negotiate();
+  }
+
+  /** refresh lets the sender follow the publication's track and mute. */
+  async refresh(p: Publication): Promise<void> {
+    if (p.track) p.track.enabled = !p.muted;
+    const sender = this.#senders.get(p.source)?.sender;
+    const track = sendable(p);
+    if (sender && sender.track !== track) await sender.replaceTrack(track);
+  }
+
+  #add(p: Publication): RTCRtpTransceiver {
+    if (p.track) p.track.enabled = !p.muted;
+    const limit = p.kind === 'video' && this.videoBitrate ? { sendEncodings: [{ maxBitrate: this.videoBitrate }] } : {};
+    return this.peer.addTransceiver(sendable(p) ?? p.kind, { direction: 'sendonly', ...limit });
+  }
+
+  #negotiate(): void {
+    if (this.#offering) {
+      this.#again = true;
+      return;
+    }
+    this.#offering = true;
+    this.#offer().catch(() => this.dead());
+  }
+
+  async #offer(): Promise<void> {
+    this.#told = false;
+    await this.peer.setLocalDescription(await this.peer.createOffer());
+    this.#offers += 1;
+    this.send({ type: 'offer', leg: 'publish', id: this.#offers, sdp: this.peer.localDescription?.sdp, tracks: this.#list() });
+    this.#told = true;
+    for (const candidate of this.#early.splice(0)) this.#sendCandidate(candidate);
+  }
+
+  #list(): object[] {
+    const list = [];
+    for (const [source, { mid, direction }] of this.#senders) {
+      const p = this.#wanted.get(source);
+      if (p && direction === 'sendonly') list.push({ mid, kind: p.kind, source, muted: p.muted });
+    }
+    return list;
+  }
+
+  async answer(m: { id: number; sdp: string }): Promise<void> {
+    if (!this.#offering || m.id !== this.#offers) return;
+    await this.peer.setRemoteDescription({ type: 'answer', sdp: m.sdp });
+    for (const candidate of this.#late.splice(0)) await add(this.peer, candidate);
+    this.#offering = false;
+    if (this.#again) {
+      this.#again = false;
+      this.#negotiate();
+    }
+  }
+
+  async candidate(candidate: RTCIceCandidateInit | null): Promise<void> {
+    if (!candidate) return;
+    if (this.peer.remoteDescription) await add(this.peer, candidate);
+    else this.#late.push(candidate);
+  }
+
+  close(): void {
+    this.peer.onicecandidate = this.peer.onconnectionstatechange = null;
+    this.peer.close();
+  }
+
+  #sendCandidate(candidate: RTCIceCandidateInit | null): void {
+    this.send({ type: 'candidate', leg: 'publish', candidate });
+  }
+}
+
+/** A muted picture is not sent at all; a muted microphone sends its silence, which costs little and starts at once. */
+function sendable(p: Publication): MediaStreamTrack | null {
+  return p.kind === 'video' && p.muted ? null : p.track;
+}
+
+/** add ignores a candidate that the browser cannot use: others may work. */
+export async function add(peer: RTCPeerConnection, candidate: RTCIceCandidateInit): Promise<void> {
+  try {
+    await peer.addIceCandidate(candidate);
+  } catch {
+    // e.g. an address family this machine does not have
+  }
+}
