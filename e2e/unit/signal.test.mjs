@@ -1,0 +1,273 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Signal } from '../out/unit/signal.mjs';
+import { settle, sockets } from './sockets.mjs';
+
+/** A peer connection that writes down what was done with it. */
+class Peer {
+  log = [];
+  transceivers = [];
+  remoteDescription = null;
+  localDescription = null;
+  connectionState = 'new';
+  constructor(config) {
+    this.config = config;
+  }
+  addTransceiver(trackOrKind, init) {
+    const sender = { track: typeof trackOrKind === 'string' ? null : trackOrKind, replaceTrack: async (track) => void (sender.track = track) };
+    const transceiver = { mid: null, direction: init.direction, init, sender, receiver: { track: {} } };
+    this.transceivers.push(transceiver);
+    return transceiver;
+  }
+  getTransceivers() {
+    return this.transceivers;
+  }
+  async createOffer() {
+    return { type: 'offer', sdp: `offer${this.transceivers.length}` };
+  }
+  async createAnswer() {
+    return { type: 'answer', sdp: 'answer' };
+  }
+  async setLocalDescription(description) {
+    this.localDescription = description;
+    if (description.type === 'offer') this.transceivers.forEach((t, i) => (t.mid = String(i)));
+    this.onicecandidate?.({ candidate: { toJSON: () => ({ candidate: `${description.type}-candidate` }) } }); // before we could have sent anything
+  }
+  async setRemoteDescription(description) {
+    this.log.push(description.type);
+    await settle();
+    this.remoteDescription = description;
+    if (description.type === 'offer') this.transceivers = [{ mid: '0', receiver: { track: { id: 'remote video' } } }];
+  }
+  async addIceCandidate(candidate) {
+    assert.ok(this.remoteDescription, 'a candidate before the description');
+    this.log.push(candidate.candidate);
+  }
+  close() {
+    this.closed = true;
+  }
+  fail() {
+    this.connectionState = 'failed';
+    this.onconnectionstatechange?.();
+  }
+}
+
+const welcome = (more = {}) => ({ type: 'welcome', version: 1, room: 'mtg_1', me: 'par_me', ice_servers: [{ urls: ['stun:x'] }], participants: [{ id: 'par_me', role: 'visitor', name: 'Anna', tracks: [] }, { id: 'par_a', role: 'agent', name: 'Marie', tracks: [{ source: 'camera', kind: 'video', muted: false }] }], limits: { tracks: 4, video_bitrate: 1_500_000 }, ping_ms: 2000, ...more });
+const microphone = () => ({ source: 'microphone', kind: 'audio', track: { kind: 'audio', enabled: true }, muted: false });
+const camera = (muted = false) => ({ source: 'camera', kind: 'video', track: { kind: 'video', enabled: true }, muted });
+
+function client(t, ticket = async () => ({ url: 'ws://x/v1/signal', token: 'T' })) {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+  const net = sockets();
+  const peers = [];
+  const signal = new Signal({ ticket, open: net.open, peer: (config) => (peers.push(new Peer(config)), peers.at(-1)), giveUpMs: 60_000 });
+  const heard = [];
+  for (const name of ['state', 'lost', 'ended', 'problem']) signal.on(name, (value) => heard.push([name, value]));
+  return { signal, net, peers, heard, tick: (ms) => t.mock.timers.tick(ms), legs: () => ({ subscribe: peers.at(-2), publish: peers.at(-1) }) };
+}
+
+async function joined(t) {
+  const c = client(t);
+  c.signal.publish([microphone(), camera()]);
+  c.signal.join();
+  await settle();
+  c.net.last().accept();
+  c.net.last().say(welcome());
+  await settle();
+  return c;
+}
+
+const types = (socket) => socket.sent.map((m) => m.type);
+
+test('hello first, then the offer, and only then its candidates', async (t) => {
+  const { net, heard, legs } = await joined(t);
+  const [hello, offer, candidate] = net.last().sent;
+  assert.deepEqual(hello, { type: 'hello', versions: [1], token: 'T' });
+  assert.deepEqual([offer.type, offer.leg, offer.id], ['offer', 'publish', 1]);
+  assert.deepEqual(offer.tracks, [{ mid: '0', kind: 'audio', source: 'microphone', muted: false }, { mid: '1', kind: 'video', source: 'camera', muted: false }]);
+  assert.deepEqual(candidate, { type: 'candidate', leg: 'publish', candidate: { candidate: 'offer-candidate' } });
+  assert.deepEqual(legs().publish.config.iceServers, [{ urls: ['stun:x'] }]);
+  assert.deepEqual(legs().publish.transceivers[1].init.sendEncodings, [{ maxBitrate: 1_500_000 }]);
+  assert.deepEqual(heard, [['state', 'connecting'], ['state', 'connected']]);
+});
+
+test('messages are handled in order, each to its end', async (t) => {
+  const { net, legs } = await joined(t);
+  net.last().say({ type: 'candidate', leg: 'publish', candidate: { candidate: 'early' } });
+  net.last().say({ type: 'answer', leg: 'publish', id: 1, sdp: 'a' });
+  net.last().say({ type: 'candidate', leg: 'publish', candidate: { candidate: 'late' } });
+  net.last().say({ type: 'candidate', leg: 'publish', candidate: null });
+  for (let i = 0; i < 5; i++) await settle();
+  assert.deepEqual(legs().publish.log, ['answer', 'early', 'late']);
+});
+
+test('no second offer before the answer; what changed meanwhile goes into the next', async (t) => {
+  const { signal, net } = await joined(t);
+  signal.publish([{ source: 'screen', kind: 'video', track: { kind: 'video', enabled: true }, muted: false }]);
+  await settle();
+  assert.equal(types(net.last()).filter((type) => type === 'offer').length, 1);
+  net.last().say({ type: 'answer', leg: 'publish', id: 7, sdp: 'of another offer' });
+  await settle();
+  net.last().say({ type: 'answer', leg: 'publish', id: 1, sdp: 'a' });
+  for (let i = 0; i < 5; i++) await settle();
+  const offers = net.last().sent.filter((m) => m.type === 'offer');
+  assert.equal(offers.length, 2);
+  assert.deepEqual([offers[1].id, offers[1].tracks.map((x) => x.source)], [2, ['microphone', 'camera', 'screen']]);
+});
+
+test('off and on again without renegotiation: a muted picture is not sent, a muted microphone is disabled', async (t) => {
+  const { signal, net, legs } = await joined(t);
+  const [audio, video] = legs().publish.transceivers;
+  signal.setMuted('camera', true);
+  signal.setMuted('microphone', true);
+  signal.setMuted('camera', true);
+  await settle();
+  assert.equal(video.sender.track, null);
+  assert.equal(audio.sender.track.enabled, false);
+  signal.setMuted('camera', false);
+  await settle();
+  assert.equal(video.sender.track.enabled, true);
+  assert.deepEqual(net.last().sent.filter((m) => m.type === 'track'), [{ type: 'track', source: 'camera', muted: true }, { type: 'track', source: 'microphone', muted: true }, { type: 'track', source: 'camera', muted: false }]);
+  assert.equal(types(net.last()).filter((type) => type === 'offer').length, 1);
+  const other = { kind: 'video', enabled: false };
+  await signal.replaceTrack('camera', other);
+  assert.equal(video.sender.track, other);
+  assert.equal(other.enabled, true);
+});
+
+test('a withdrawn source is offered again without its mid', async (t) => {
+  const { signal, net } = await joined(t);
+  net.last().say({ type: 'answer', leg: 'publish', id: 1, sdp: 'a' });
+  for (let i = 0; i < 5; i++) await settle();
+  signal.unpublish('camera');
+  await settle();
+  assert.deepEqual(net.last().sent.at(-2).tracks.map((x) => x.source), ['microphone']);
+});
+
+test('answers the subscribe offer, then sends candidates, and shows media with its sender', async (t) => {
+  const { signal, net, legs } = await joined(t);
+  net.last().say({ type: 'offer', leg: 'subscribe', id: 1, sdp: 's', tracks: [{ mid: '0', participant: 'par_a', source: 'camera', kind: 'video', muted: false }] });
+  for (let i = 0; i < 5; i++) await settle();
+  const sent = net.last().sent.filter((m) => m.leg === 'subscribe');
+  assert.deepEqual(sent.map((m) => m.type), ['answer', 'candidate']);
+  assert.equal(sent[0].id, 1);
+  assert.deepEqual(signal.participants[0].tracks, [{ source: 'camera', kind: 'video', muted: false, track: { id: 'remote video' } }]);
+  assert.deepEqual(legs().subscribe.log, ['offer']);
+});
+
+test('presence: who is here, what they send, who left', async (t) => {
+  const { signal, net } = await joined(t);
+  assert.equal(signal.me, 'par_me');
+  assert.deepEqual(signal.participants.map((p) => p.name), ['Marie']);
+  net.last().say({ type: 'track', participant: 'par_a', source: 'camera', kind: 'video', muted: true });
+  net.last().say({ type: 'track', participant: 'par_a', source: 'microphone', kind: 'audio', muted: false });
+  net.last().say({ type: 'joined', participant: { id: 'par_b', role: 'observer', name: 'Ugo', tracks: [] } });
+  await settle();
+  assert.deepEqual(signal.participants[0].tracks, [{ source: 'camera', kind: 'video', muted: true }, { source: 'microphone', kind: 'audio', muted: false }]);
+  assert.equal(signal.participants.length, 2);
+  net.last().say({ type: 'untrack', participant: 'par_a', source: 'camera' });
+  net.last().say({ type: 'left', participant: 'par_b', reason: 'left' });
+  await settle();
+  assert.deepEqual(signal.participants.map((p) => p.tracks.map((x) => x.source)), [['microphone']]);
+});
+
+test('three pings of silence lose the session; a new one sends the same tracks and replaces the old legs at its welcome', async (t) => {
+  const { signal, net, peers, heard, tick } = await joined(t);
+  net.last().say({ type: 'ping', at: 5 });
+  assert.deepEqual(net.last().sent.at(-1), { type: 'pong', at: 5 });
+  tick(5999);
+  await settle();
+  assert.equal(signal.state, 'connected');
+  tick(1);
+  await settle();
+  assert.deepEqual(heard.slice(-2), [['state', 'reconnecting'], ['lost', 'network']]);
+  tick(500);
+  await settle();
+  assert.equal(net.all.length, 2);
+  assert.ok(!peers[0].closed, 'the last picture stays');
+  net.last().accept();
+  net.last().say(welcome());
+  await settle();
+  assert.ok(peers[0].closed && peers[1].closed);
+  assert.equal(signal.state, 'connected');
+  assert.deepEqual(net.last().sent.find((m) => m.type === 'offer').tracks.map((x) => x.source), ['microphone', 'camera']);
+});
+
+test('a failed leg is a lost session', async (t) => {
+  const { signal, legs } = await joined(t);
+  legs().subscribe.fail();
+  assert.equal(signal.state, 'reconnecting');
+});
+
+test('after a minute of failures it ends with "network"', async (t) => {
+  const { net, heard, tick } = await joined(t);
+  for (let i = 0; i < 40; i++) {
+    net.last().drop();
+    await settle();
+    tick(5000);
+    await settle();
+  }
+  assert.deepEqual(heard.at(-1), ['ended', 'network']);
+  assert.ok(net.all.length > 8 && net.all.length < 25, `${net.all.length} tries`);
+});
+
+test('bye: for good, or until the next session', async (t) => {
+  const { signal, net, heard, tick } = await joined(t);
+  net.last().say({ type: 'bye', reason: 'server_restart' });
+  net.last().drop(1000);
+  await settle();
+  assert.deepEqual(heard.at(-1), ['lost', 'server_restart']);
+  tick(500);
+  await settle();
+  net.last().accept();
+  net.last().say(welcome());
+  net.last().say({ type: 'bye', reason: 'ended' });
+  net.last().drop(1000);
+  await settle();
+  tick(60_000);
+  await settle();
+  assert.deepEqual(heard.at(-1), ['ended', 'ended']);
+  assert.equal(signal.state, 'ended');
+  assert.equal(net.all.length, 2);
+});
+
+test('a refused token ends it, a full complaint list does not', async (t) => {
+  const { signal, net, heard } = client(t);
+  signal.join();
+  await settle();
+  net.last().accept();
+  net.last().say({ type: 'error', code: 'unknown_type', detail: 'x', fatal: false });
+  await settle();
+  assert.equal(signal.state, 'connecting');
+  net.last().say({ type: 'error', code: 'bad_token', detail: 'no', fatal: true });
+  await settle();
+  assert.deepEqual(heard.at(-1), ['ended', 'expired']);
+});
+
+test('a ticket that cannot be had is asked for again, unless the refusal is final', async (t) => {
+  let [calls, final] = [0, false];
+  const { signal, heard, tick } = client(t, async () => {
+    calls++;
+    throw Object.assign(new Error('no'), { final });
+  });
+  signal.join();
+  await settle();
+  tick(500);
+  await settle();
+  assert.equal(calls, 2);
+  final = true;
+  tick(1000);
+  await settle();
+  assert.deepEqual(heard.at(-1), ['ended', 'expired']);
+});
+
+test('leave says so and closes everything', async (t) => {
+  const { signal, net, heard, legs, tick } = await joined(t);
+  signal.leave();
+  assert.equal(types(net.last()).at(-1), 'leave');
+  assert.ok(net.last().closed && legs().publish.closed && legs().subscribe.closed);
+  tick(60_000);
+  await settle();
+  assert.equal(net.all.length, 1);
+  assert.deepEqual(heard.at(-1), ['ended', 'left']);
+});
