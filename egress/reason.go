@@ -1,0 +1,115 @@
+package egress
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"syscall"
+)
+
+// Reason is a stable word for why a request got no answer. The list is closed.
+type Reason string
+
+// The reasons. Only TimeoutAfterSend, Reset and TooLarge leave open whether the
+// other side acted on the request; see Error.Sent.
+const (
+	DNS               Reason = "dns"                 // the name has no address
+	Refused           Reason = "refused"             // nobody listens there, or no way leads there
+	TLS               Reason = "tls"                 // no secure connection: certificate or handshake
+	Blocked           Reason = "blocked"             // the guard does not allow the address
+	TimeoutBeforeSend Reason = "timeout_before_send" // time ran out before the request was out
+	TimeoutAfterSend  Reason = "timeout_after_send"  // time ran out waiting for the answer or in it
+	Reset             Reason = "reset"               // the connection broke
+	TooLarge          Reason = "too_large"           // the answer is over the limit
+	Cancelled         Reason = "cancelled"           // the caller's context ended
+	BadURL            Reason = "bad_url"             // not an http or https address
+	BadAnswer         Reason = "bad_answer"          // what came back is not HTTP
+)
+
+// Error is a request without a usable answer. Its text names the host and never
+// the path, the query or a header.
+type Error struct {
+	Reason Reason
+	Host   string
+	// Sent tells that the whole request went out: the other side may have acted
+	// on it although we do not know. False is sure: it did not get all of it.
+	Sent  bool
+	cause error
+}
+
+func (e *Error) Error() string {
+	s := "request to " + e.Host + ": " + string(e.Reason)
+	if e.cause != nil {
+		s += ": " + e.cause.Error()
+	}
+	return s
+}
+
+func (e *Error) Unwrap() error { return e.cause }
+
+// ReasonOf gives the reason inside err, or "" if there is none.
+func ReasonOf(err error) Reason {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return ""
+}
+
+// reason judges an error of net/http. ours is the context with our own limit,
+// caller the one the request came with.
+func reason(err error, caller, ours context.Context, sent bool) Reason {
+	var (
+		dns     *net.DNSError
+		op      *net.OpError
+		timeout net.Error
+	)
+	late := ours.Err() != nil || errors.As(err, &timeout) && timeout.Timeout()
+	switch {
+	case errors.Is(err, errBlocked):
+		return Blocked
+	case caller.Err() != nil && !errors.Is(caller.Err(), context.DeadlineExceeded):
+		return Cancelled
+	case late && sent:
+		return TimeoutAfterSend
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return DNS
+	case late:
+		return TimeoutBeforeSend
+	case errors.As(err, &dns):
+		return DNS
+	case isTLS(err):
+		return TLS
+	case errors.As(err, &op) && op.Op == "dial",
+		errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return Refused
+	case errors.As(err, new(*http.ProtocolError)):
+		return BadAnswer
+	}
+	return Reset
+}
+
+func isTLS(err error) bool {
+	var (
+		verify *tls.CertificateVerificationError
+		record tls.RecordHeaderError
+		alert  tls.AlertError
+		names  x509.HostnameError
+		issuer x509.UnknownAuthorityError
+	)
+	return errors.As(err, &verify) || errors.As(err, &record) || errors.As(err, &alert) ||
+		errors.As(err, &names) || errors.As(err, &issuer)
+}
+
+// bare drops the wrapper of net/http that repeats the whole URL.
+func bare(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
