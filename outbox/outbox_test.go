@@ -39,11 +39,18 @@ type call struct {
 func (k *desk) Deliver(ctx context.Context, d outbox.Delivery) outbox.Result {
 	k.mu.Lock()
 	k.calls = append(k.calls, call{time.Now(), d.Kind, string(d.Body)})
+	answer := k.answer
 	k.mu.Unlock()
-	if k.answer == nil {
+	if answer == nil {
 		return outbox.Result{Verdict: outbox.OK}
 	}
-	return k.answer(ctx, d)
+	return answer(ctx, d)
+}
+
+func (k *desk) will(answer func(ctx context.Context, d outbox.Delivery) outbox.Result) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.answer = answer
 }
 
 func (k *desk) seen() []call {
@@ -166,9 +173,9 @@ func TestOutboxFindsWorkWithoutAWake(t *testing.T) {
 func TestScheduleOfALastingDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, newMemory(), outbox.Options{})
-		h.desk.answer = func(context.Context, outbox.Delivery) outbox.Result {
+		h.desk.will(func(context.Context, outbox.Delivery) outbox.Result {
 			return outbox.Result{Verdict: outbox.Retry, Reason: "status_500", Status: 500}
-		}
+		})
 		h.add(event("1", "m1", meeting.KindEnded))
 		time.Sleep(100 * time.Hour)
 		synctest.Wait()
@@ -205,9 +212,9 @@ func TestScheduleOfALastingDelivery(t *testing.T) {
 func TestScheduleOfAPerishableDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, newMemory(), outbox.Options{})
-		h.desk.answer = func(context.Context, outbox.Delivery) outbox.Result {
+		h.desk.will(func(context.Context, outbox.Delivery) outbox.Result {
 			return outbox.Result{Verdict: outbox.Retry, Reason: "refused"}
-		}
+		})
 		begin := time.Now()
 		h.add(event("1", "m1", meeting.KindRing))
 		time.Sleep(time.Hour)
@@ -241,12 +248,12 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := start(t, newMemory(), outbox.Options{})
-				h.desk.answer = func(_ context.Context, d outbox.Delivery) outbox.Result {
+				h.desk.will(func(_ context.Context, d outbox.Delivery) outbox.Result {
 					if d.Attempts > 0 {
 						return outbox.Result{Verdict: outbox.OK}
 					}
 					return outbox.Result{Verdict: outbox.Retry, Reason: "status_429", Status: 429, After: tc.after}
-				}
+				})
 				h.add(event("1", "m1", tc.kind))
 				time.Sleep(tc.want + 10*time.Minute)
 				synctest.Wait()
@@ -282,13 +289,13 @@ func TestRingIsNeverSentLate(t *testing.T) {
 	t.Run("when the other side hangs", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			h := start(t, newMemory(), outbox.Options{Translators: []outbox.Translator{echo{ring: 4 * time.Second}}})
-			h.desk.answer = func(ctx context.Context, d outbox.Delivery) outbox.Result {
+			h.desk.will(func(ctx context.Context, d outbox.Delivery) outbox.Result {
 				if d.Kind != meeting.KindRing {
 					return outbox.Result{Verdict: outbox.OK}
 				}
 				<-ctx.Done()
 				return outbox.Result{Verdict: outbox.Retry, Reason: "timeout"}
-			}
+			})
 			begin := time.Now()
 			h.add(event("ring", "m1", meeting.KindRing), event("end", "m1", meeting.KindEnded))
 			time.Sleep(time.Minute)
@@ -321,21 +328,21 @@ func TestRingIsNeverSentLate(t *testing.T) {
 func TestGivingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, newMemory(), outbox.Options{})
-		h.desk.answer = func(_ context.Context, d outbox.Delivery) outbox.Result {
+		h.desk.will(func(_ context.Context, d outbox.Delivery) outbox.Result {
 			if d.ID == 1 {
 				return outbox.Result{Verdict: outbox.GiveUp, Reason: "status_404", Status: 404}
 			}
 			return outbox.Result{Verdict: outbox.OK}
-		}
+		})
 		h.add(event("1", "m1", meeting.KindCreated), event("2", "m1", meeting.KindEnded))
 		synctest.Wait()
 		if h.the(t, 1).State != outbox.Failed || h.the(t, 2).State != outbox.Delivered {
 			t.Errorf("states: %s, %s", h.the(t, 1).State, h.the(t, 2).State)
 		}
+		h.desk.will(nil)
 		if err := h.Requeue(t.Context(), 1, time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		h.desk.answer = nil
 		synctest.Wait()
 		if d := h.the(t, 1); d.State != outbox.Delivered || d.Attempts != 2 {
 			t.Errorf("after a human's retry: %s, %d attempts", d.State, d.Attempts)
@@ -346,13 +353,13 @@ func TestGivingUp(t *testing.T) {
 func TestASlowDestHoldsUpNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, newMemory(), outbox.Options{})
-		h.desk.answer = func(ctx context.Context, d outbox.Delivery) outbox.Result {
+		h.desk.will(func(ctx context.Context, d outbox.Delivery) outbox.Result {
 			if d.Meeting == "slow" {
 				<-ctx.Done()
 				return outbox.Result{Verdict: outbox.Retry, Reason: "timeout"}
 			}
 			return outbox.Result{Verdict: outbox.OK}
-		}
+		})
 		h.add(event("s1", "slow", meeting.KindCreated), event("s2", "slow", meeting.KindEnded))
 		synctest.Wait()
 		for n := range 50 {
@@ -376,7 +383,7 @@ func TestParallelIsTheLimit(t *testing.T) {
 		h := start(t, newMemory(), outbox.Options{Config: outbox.Config{Parallel: 3}})
 		var mu sync.Mutex
 		running, most := 0, 0
-		h.desk.answer = func(context.Context, outbox.Delivery) outbox.Result {
+		h.desk.will(func(context.Context, outbox.Delivery) outbox.Result {
 			mu.Lock()
 			running++
 			most = max(most, running)
@@ -386,7 +393,7 @@ func TestParallelIsTheLimit(t *testing.T) {
 			running--
 			mu.Unlock()
 			return outbox.Result{Verdict: outbox.OK}
-		}
+		})
 		for n := range 30 {
 			h.add(event(fmt.Sprint(n), meeting.ID(fmt.Sprint("m", n)), meeting.KindCreated))
 		}
@@ -402,10 +409,10 @@ func TestCompletionsAreStoredInBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
 		h := start(t, store, outbox.Options{Config: outbox.Config{Parallel: 1000}})
-		h.desk.answer = func(context.Context, outbox.Delivery) outbox.Result {
+		h.desk.will(func(context.Context, outbox.Delivery) outbox.Result {
 			time.Sleep(50 * time.Millisecond)
 			return outbox.Result{Verdict: outbox.OK}
-		}
+		})
 		for n := range 500 {
 			store.add(event(fmt.Sprint(n), meeting.ID(fmt.Sprint("m", n)), meeting.KindCreated))
 		}
@@ -438,14 +445,14 @@ func TestLeaseIsKeptWhileTheVendorIsSlow(t *testing.T) {
 		store := newMemory()
 		cfg := outbox.Config{Timeout: time.Minute, Lease: 61 * time.Second}
 		h := start(t, store, outbox.Options{Config: cfg})
-		h.desk.answer = func(context.Context, outbox.Delivery) outbox.Result {
+		h.desk.will(func(context.Context, outbox.Delivery) outbox.Result {
 			time.Sleep(59 * time.Second)
 			store.setFault(errors.New("locked")) // and then the store is slow as well
 			time.AfterFunc(4*time.Second, func() { store.setFault(nil) })
 			return outbox.Result{Verdict: outbox.OK}
-		}
+		})
 		other := start(t, store, outbox.Options{Config: cfg}) // another process on the same store
-		other.desk.answer = h.desk.answer
+		other.desk.will(h.desk.answer)
 		store.add(event("1", "m1", meeting.KindCreated))
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
@@ -485,7 +492,7 @@ func TestStopDrainsAndReleases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
 		h := start(t, store, outbox.Options{})
-		h.desk.answer = func(ctx context.Context, d outbox.Delivery) outbox.Result {
+		h.desk.will(func(ctx context.Context, d outbox.Delivery) outbox.Result {
 			wait := 3 * time.Second // ends within the drain time
 			if d.Meeting == "hangs" {
 				wait = time.Hour
@@ -496,7 +503,7 @@ func TestStopDrainsAndReleases(t *testing.T) {
 			case <-ctx.Done():
 				return outbox.Result{Verdict: outbox.Retry, Reason: "timeout"}
 			}
-		}
+		})
 		store.add(event("1", "m1", meeting.KindCreated), event("2", "hangs", meeting.KindCreated))
 		synctest.Wait()
 		begin := time.Now()
@@ -522,10 +529,10 @@ func TestStopEndsWhileTheStoreIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
 		h := start(t, store, outbox.Options{})
-		h.desk.answer = func(context.Context, outbox.Delivery) outbox.Result {
+		h.desk.will(func(context.Context, outbox.Delivery) outbox.Result {
 			store.setFault(errors.New("gone"))
 			return outbox.Result{Verdict: outbox.OK}
-		}
+		})
 		store.add(event("1", "m1", meeting.KindCreated))
 		synctest.Wait()
 		begin := time.Now()
