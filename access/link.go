@@ -1,0 +1,54 @@
+package access
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+
+	"ringdown/meeting"
+)
+
+// LinkSecret is the secret of an invitation's link: 22 characters, 128 bits,
+// derived from the invitation and its generation, so that making a link is pure
+// and repeatable and nothing is stored.
+func (k *Keys) LinkSecret(id meeting.InvitationID, generation int) string {
+	return k.linkSecret(k.newest, id, generation)
+}
+
+// LinkOpens tells in constant time whether secret is the invitation's, by any
+// root key.
+func (k *Keys) LinkOpens(id meeting.InvitationID, generation int, secret string) bool {
+	ok := false
+	for root := range k.derived {
+		if hmac.Equal([]byte(k.linkSecret(root, id, generation)), []byte(secret)) {
+			ok = true
+		}
+	}
+	return ok
+}
+
+func (k *Keys) linkSecret(root string, id meeting.InvitationID, generation int) string {
+	h := hmac.New(sha256.New, k.derived[root][kindLink])
+	h.Write([]byte("invitation\x00"))
+	h.Write([]byte(id))
+	h.Write([]byte{0})
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(generation)))
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
+}
+
+// Links writes whole links. Pure; safe for concurrent use.
+type Links struct {
+	Keys      *Keys
+	PublicURL string // without a final slash
+}
+
+// Visitor is the visitor's link of a meeting.
+func (l Links) Visitor(m meeting.Meeting) string {
+	return l.PublicURL + "/m/" + string(m.Code) + "#" + l.Keys.LinkSecret(m.VisitorInvitation, 0)
+}
+
+// Agent is the link every rung agent gets.
+func (l Links) Agent(m meeting.Meeting) string {
+	return l.PublicURL + "/ring/" + string(m.AgentInvitation) + "#" + l.Keys.LinkSecret(m.AgentInvitation, 0)
+}

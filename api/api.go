@@ -1,0 +1,168 @@
+// Package api is our own REST interface below /v1, its OpenAPI document and the
+// stream of a meeting's state. It turns requests into calls of the core and
+// answers into JSON; it decides nothing. It knows neither store nor media:
+// what a client needs to get into a room is handed to it.
+//
+// The goroutines of a stream belong to its request; Close ends them.
+package api
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/goccy/go-yaml"
+
+	"ringdown/access"
+	"ringdown/fault"
+	"ringdown/httpd"
+	"ringdown/meeting"
+)
+
+//go:embed openapi.yaml
+var document []byte
+
+// Config is what the API needs to know of the house.
+type Config struct {
+	PublicURL  string   // scheme and host, no final slash
+	SignalURL  string   // the WebSocket of docs/protocol.md, ws(s)://…/v1/signal
+	ICEServers []string // STUN or TURN URLs for clients; usually none
+}
+
+// API serves /v1. Make it with New.
+type API struct {
+	meetings *meeting.Service
+	keys     *access.Keys
+	links    access.Links
+	cfg      Config
+	log      *slog.Logger
+	now      func() time.Time
+	openapi  []byte
+
+	streams context.Context // ends with Close
+	closing context.CancelFunc
+	open    sync.WaitGroup
+}
+
+// New makes the API.
+func New(meetings *meeting.Service, keys *access.Keys, cfg Config, now func() time.Time, log *slog.Logger) (*API, error) {
+	openapi, err := yaml.YAMLToJSON(document)
+	if err != nil {
+		return nil, fmt.Errorf("openapi document: %w", err)
+	}
+	a := &API{
+		meetings: meetings, keys: keys, links: access.Links{Keys: keys, PublicURL: cfg.PublicURL},
+		cfg: cfg, log: log, now: now, openapi: openapi,
+	}
+	a.streams, a.closing = context.WithCancel(context.Background())
+	return a, nil
+}
+
+// Close ends every stream with "server_restart" and waits for them until ctx ends.
+func (a *API) Close(ctx context.Context) {
+	a.closing()
+	done := make(chan struct{})
+	go func() { a.open.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// AllowOrigin tells whether pages of the origin may read answers of /v1: those
+// of a configured site.
+func (a *API) AllowOrigin(_ *http.Request, origin string) bool {
+	return slices.ContainsFunc(a.meetings.Policy().Sites, func(s meeting.Site) bool { return slices.Contains(s.Origins, origin) })
+}
+
+// Routes are the doors of /v1 and the document.
+func (a *API) Routes() []httpd.Route {
+	var (
+		key      = httpd.APIKey(access.Admin, access.Integrator)
+		visitor  = httpd.Session(string(meeting.Visitor))
+		agent    = httpd.Session(string(meeting.AgentR))
+		person   = httpd.Session(string(meeting.Visitor), string(meeting.AgentR))
+		redeems  = httpd.NewLimiter(6*time.Second, 30, 0, a.now)        // per address: guessing a link
+		creates  = httpd.NewLimiter(time.Second, 30, 0, a.now)          // per address
+		talks    = httpd.NewLimiter(500*time.Millisecond, 20, 0, a.now) // per person
+		perIP    = func(l *httpd.Limiter) []httpd.Limit { return []httpd.Limit{httpd.PerIP(l)} }
+		perTalks = []httpd.Limit{httpd.PerCaller(talks)}
+	)
+	const one = "/v1/meetings/:meeting"
+	return []httpd.Route{
+		{Method: "GET", Path: "/v1/button", Who: httpd.SiteKey, Handler: a.getButton},
+		{Method: "POST", Path: "/v1/meetings", Who: httpd.Any(httpd.SiteKey, key), Handler: a.createMeeting, Body: 32 << 10, Limits: perIP(creates)},
+		{Method: "GET", Path: "/v1/meetings", Who: key, Handler: a.listMeetings},
+		{Method: "GET", Path: one, Who: httpd.Any(person, key), Handler: a.getMeeting},
+		{Method: "POST", Path: one + "/ring", Who: httpd.Any(visitor, key), Handler: a.ringMeeting},
+		{Method: "POST", Path: one + "/accept", Who: agent, Handler: a.acceptMeeting},
+		{Method: "POST", Path: one + "/decline", Who: agent, Handler: a.declineMeeting},
+		{Method: "POST", Path: one + "/join", Who: person, Handler: a.joinMeeting},
+		{Method: "POST", Path: one + "/leave", Who: person, Handler: a.leaveMeeting},
+		{Method: "POST", Path: one + "/end", Who: httpd.Any(agent, key), Handler: a.endMeeting},
+		{Method: "GET", Path: one + "/messages", Who: httpd.Any(person, key), Handler: a.listMessages},
+		{Method: "POST", Path: one + "/messages", Who: person, Handler: a.postMessage, Body: 16 << 10, Limits: perTalks},
+		{Method: "GET", Path: one + "/events", Who: key, Handler: a.listEvents},
+		{Method: "POST", Path: "/v1/links/redeem", Who: httpd.Anyone, Handler: a.redeemLink, Body: 4 << 10, Limits: perIP(redeems)},
+		{Method: "GET", Path: "/v1/events", Who: httpd.Proof("session token in hello"), Handler: a.stream},
+		{Method: "GET", Path: "/openapi.json", Who: httpd.Anyone, Handler: a.getDocument},
+	}
+}
+
+func (a *API) getDocument(c *gin.Context) error {
+	c.Data(http.StatusOK, "application/json", a.openapi)
+	return nil
+}
+
+// find returns the meeting of the path, as far as the caller may know of it.
+func (a *API) find(c *gin.Context) (meeting.Meeting, httpd.Principal, error) {
+	p := httpd.Caller(c.Request.Context())
+	ref := c.Param("meeting")
+	if err := checkRef("path:meeting", ref); err != nil {
+		return meeting.Meeting{}, p, err
+	}
+	m, err := a.lookUp(c.Request.Context(), ref)
+	if err == nil && p.Kind == httpd.KindSession && string(m.ID) != p.Meeting {
+		err = fault.New(fault.NotFound, "this session has no such meeting")
+	}
+	return m, p, err
+}
+
+func (a *API) lookUp(ctx context.Context, ref string) (meeting.Meeting, error) {
+	if len(ref) > 4 && ref[:4] == "mtg_" {
+		return a.meetings.ByID(ctx, meeting.ID(ref))
+	}
+	return a.meetings.ByCode(ctx, meeting.Code(ref))
+}
+
+// participantOf is the caller's participant in m; "" for an agent who has not won.
+func participantOf(m meeting.Meeting, p httpd.Principal) meeting.ParticipantID {
+	switch meeting.Role(p.Role) {
+	case meeting.Visitor:
+		return meeting.ParticipantID(p.ID)
+	case meeting.AgentR:
+		for _, q := range m.Participants {
+			if q.Role == meeting.AgentR && q.Agent == meeting.AgentKey(p.ID) {
+				return q.ID
+			}
+		}
+	}
+	return ""
+}
+
+// member is participantOf for acts that only a member may do.
+func member(m meeting.Meeting, p httpd.Principal) (meeting.ParticipantID, error) {
+	if id := participantOf(m, p); id != "" {
+		return id, nil
+	}
+	if m.Ring != nil && m.Ring.Winner != nil {
+		return "", fault.New(fault.RingTaken, "%s took the call", m.Ring.Winner.Name).With("taken_by", m.Ring.Winner.Name)
+	}
+	return "", fault.New(fault.Conflict, "accept the call first")
+}
