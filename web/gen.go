@@ -7,7 +7,8 @@
 //
 //	main.ts      its program, built to <page>.js
 //	page.css     its own styles if it has any, imported by main.ts, built to <page>.css
-//	index.html   its shell; every /static/<file> in it gets ?v=<hash of the content>
+//	*.html       its shells, built under their own names (agent/ring.html to ring.html);
+//	             every /static/<file> in them gets ?v=<hash of the content>
 //
 // Two folders are special, see targets: the button is a classic script without
 // a shell, and the inbox belongs to the emulated desk.
@@ -155,39 +156,46 @@ func esbuild(args ...string) error {
 
 var assetPath = regexp.MustCompile(`/static/([\w.-]+)"`)
 
-// writeShells writes <page>.html (index.html for the start page and for the
-// inbox) with the hash of each file it names, so that a browser may keep them.
+// writeShells writes the shells of the pages, with the hash of each file they
+// name, so that a browser may keep those files.
 func writeShells(dist string, names []string) error {
 	for _, name := range names {
-		if targets[name].classic {
-			continue
-		}
-		shell, err := os.ReadFile(filepath.Join(pagesDir, name, "index.html"))
+		shells, err := filepath.Glob(filepath.Join(pagesDir, name, "*.html"))
 		if err != nil {
 			return err
 		}
-		var missing error
-		shell = assetPath.ReplaceAllFunc(shell, func(m []byte) []byte {
-			file := string(assetPath.FindSubmatch(m)[1])
-			content, err := os.ReadFile(filepath.Join(dist, file))
-			if err != nil {
-				missing = errors.Join(missing, fmt.Errorf("%s: %w", name, err))
+		for _, shell := range shells {
+			if err := writeShell(dist, shell); err != nil {
+				return fmt.Errorf("%s: %w", shell, err)
 			}
-			sum := sha256.Sum256(content)
-			return fmt.Appendf(nil, `/static/%s?v=%s"`, file, hex.EncodeToString(sum[:6]))
-		})
-		if missing != nil {
-			return missing
-		}
-		out := name
-		if name == "start" || name == "inbox" {
-			out = "index"
-		}
-		if err := os.WriteFile(filepath.Join(dist, out+".html"), shell, 0o644); err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+func writeShell(dist, shell string) error {
+	out := filepath.Join(dist, filepath.Base(shell))
+	if _, err := os.Stat(out); err == nil {
+		return errors.New("another page has a shell of this name")
+	}
+	text, err := os.ReadFile(shell)
+	if err != nil {
+		return err
+	}
+	var missing error
+	text = assetPath.ReplaceAllFunc(text, func(m []byte) []byte {
+		name := string(assetPath.FindSubmatch(m)[1])
+		content, err := os.ReadFile(filepath.Join(dist, name))
+		if err != nil {
+			missing = errors.Join(missing, err)
+		}
+		sum := sha256.Sum256(content)
+		return fmt.Appendf(nil, `/static/%s?v=%s"`, name, hex.EncodeToString(sum[:6]))
+	})
+	if missing != nil {
+		return missing
+	}
+	return os.WriteFile(out, text, 0o644)
 }
 
 var svgFile = regexp.MustCompile(`(?s)^<svg xmlns="http://www\.w3\.org/2000/svg" (width="\d+" height="\d+" [^>]*)>(.*)</svg>\s*$`)
