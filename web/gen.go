@@ -1,21 +1,22 @@
 //go:build ignore
 
-// Command gen builds the pages into dist with `go tool esbuild`: no Node, and
-// nothing that is not in this repository or in go.sum.
+// Command gen builds the pages with `go tool esbuild`: no Node, and nothing
+// that is not in this repository or in go.sum.
 //
-// A page is a folder of src/pages:
+// A page is a folder, see sites:
 //
 //	main.ts      its program, built to <page>.js
 //	page.css     its own styles if it has any, imported by main.ts, built to <page>.css
 //	*.html       its shells, built under their own names (agent/ring.html to ring.html);
 //	             every /static/<file> in them gets ?v=<hash of the content>
 //
-// Two folders are special, see targets: the button is a classic script without
-// a shell, and the inbox belongs to the emulated desk.
+// The folder "button" is special: a classic script for other people's pages,
+// with button.css as the text of its shadow root's style sheet.
 package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -27,25 +28,22 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 )
 
-const (
-	pagesDir = "src/pages"
-	ourDist  = "dist"
-)
-
-// target says where a page goes when it is not a page of ours.
-type target struct {
-	dist    string // folder its files are written to
-	classic bool   // a script for other people's pages: IIFE, no shell
+// site is a set of pages that one server embeds.
+type site struct {
+	dist  string // what is built goes here
+	pages string // a pattern of the pages' folders
+	name  string // of its only page; empty: a page is named after its folder
 }
 
-var targets = map[string]target{
-	"button": {dist: ourDist, classic: true},
-	"inbox":  {dist: "../emulate/xcally/dist"},
+var sites = []site{
+	{dist: "dist", pages: "src/pages/*"},
+	{dist: "../emulate/xcally/dist", pages: "../emulate/xcally/page", name: "inbox"},
 }
+
+const button = "button"
 
 // browsers are the oldest we build for; see docs/ARCHITECTURE.md.
 const browsers = "chrome109,firefox115,safari16.4"
@@ -62,73 +60,57 @@ func run() error {
 	if err := writeIcons("src/look/icons", "src/look/icons.ts"); err != nil {
 		return err
 	}
-	pages, err := byDist()
+	var failed []error
+	for _, s := range sites {
+		failed = append(failed, s.build())
+	}
+	return errors.Join(failed...)
+}
+
+// build empties dist and builds every page of the site into it. A page that
+// does not build is told of at the end and leaves the others alone.
+func (s site) build() error {
+	programs, err := filepath.Glob(filepath.Join(s.pages, "main.ts"))
 	if err != nil {
 		return err
 	}
-	for dist, names := range pages {
-		if err := clean(dist); err != nil {
-			return err
-		}
-		if err := buildModules(dist, names); err != nil {
-			return err
-		}
-		if slices.Contains(names, "button") {
-			if err := buildButton(dist); err != nil {
-				return err
-			}
-		}
-		if err := copyFile("src/look/favicon.svg", filepath.Join(dist, "favicon.svg")); err != nil {
-			return err
-		}
-		if err := writeShells(dist, names); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// byDist lists the pages that exist, by the folder they are built to.
-func byDist() (map[string][]string, error) {
-	entries, err := filepath.Glob(filepath.Join(pagesDir, "*", "main.ts"))
-	if err != nil {
-		return nil, err
-	}
-	pages := map[string][]string{ourDist: nil}
-	for _, entry := range entries {
-		name := filepath.Base(filepath.Dir(entry))
-		dist := ourDist
-		if t, ok := targets[name]; ok {
-			dist = t.dist
-		}
-		pages[dist] = append(pages[dist], name)
-	}
-	return pages, nil
-}
-
-// buildModules builds the common style sheet and the pages that are modules.
-func buildModules(dist string, names []string) error {
-	args := []string{"--format=esm", "--outdir=" + dist, "look=src/look/look.css"}
-	for _, name := range names {
-		if !targets[name].classic {
-			args = append(args, name+"="+filepath.Join(pagesDir, name, "main.ts"))
-		}
-	}
-	return esbuild(args...)
-}
-
-// buildButton builds the script for other people's pages. Its style sheet is
-// minified first and then taken in as text, for the shadow root.
-func buildButton(dist string) error {
-	dir := filepath.Join(pagesDir, "button")
-	tmp, err := os.MkdirTemp("", "ringdown-button")
+	shells, err := filepath.Glob(filepath.Join(s.pages, "*.html"))
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
+	if err := clean(s.dist); err != nil {
+		return err
+	}
+	failed := []error{
+		esbuild("--outfile="+filepath.Join(s.dist, "look.css"), "src/look/look.css"),
+		copyFile("src/look/favicon.svg", filepath.Join(s.dist, "mark.svg")),
+	}
+	for _, program := range programs {
+		dir := filepath.Dir(program)
+		if name := cmp.Or(s.name, filepath.Base(dir)); name == button {
+			failed = append(failed, buildButton(s.dist, dir))
+		} else {
+			failed = append(failed, esbuild("--format=esm", "--outdir="+s.dist, name+"="+program))
+		}
+	}
+	for _, shell := range shells {
+		if err := writeShell(s.dist, shell); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", shell, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// buildButton minifies the button's style sheet and takes it in as text.
+func buildButton(dist, dir string) error {
 	args := []string{"--format=iife", "--outfile=" + filepath.Join(dist, "button.js"), filepath.Join(dir, "main.ts")}
 	sheet := filepath.Join(dir, "button.css")
 	if _, err := os.Stat(sheet); err == nil {
+		tmp, err := os.MkdirTemp("", "ringdown-button")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(tmp)
 		built := filepath.Join(tmp, "button.css")
 		if err := esbuild("--outfile="+built, sheet); err != nil {
 			return err
@@ -156,23 +138,8 @@ func esbuild(args ...string) error {
 
 var assetPath = regexp.MustCompile(`/static/([\w.-]+)"`)
 
-// writeShells writes the shells of the pages, with the hash of each file they
-// name, so that a browser may keep those files.
-func writeShells(dist string, names []string) error {
-	for _, name := range names {
-		shells, err := filepath.Glob(filepath.Join(pagesDir, name, "*.html"))
-		if err != nil {
-			return err
-		}
-		for _, shell := range shells {
-			if err := writeShell(dist, shell); err != nil {
-				return fmt.Errorf("%s: %w", shell, err)
-			}
-		}
-	}
-	return nil
-}
-
+// writeShell writes one shell with the hash of each file it names, so that a
+// browser may keep those files.
 func writeShell(dist, shell string) error {
 	out := filepath.Join(dist, filepath.Base(shell))
 	if _, err := os.Stat(out); err == nil {

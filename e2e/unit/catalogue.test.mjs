@@ -4,19 +4,24 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
-const src = new URL('../../web/src/', import.meta.url);
-const read = (name) => JSON.parse(readFileSync(new URL(`text/${name}`, src), 'utf8'));
-const files = readdirSync(new URL('text/', src)).filter((name) => name.endsWith('.json'));
-const families = [...new Set(files.map((name) => name.replace(/(en|fr|it)\.json$/, '')))];
-const code = readdirSync(src, { recursive: true })
-  .filter((name) => name.endsWith('.ts') && !name.startsWith('vendor'))
-  .map((name) => readFileSync(new URL(name, src), 'utf8'))
-  .join('\n');
+const root = new URL('../../', import.meta.url);
+const read = (name) => JSON.parse(readFileSync(new URL(name, root), 'utf8'));
+const code = (folder) =>
+  readdirSync(new URL(folder, root), { recursive: true })
+    .filter((name) => name.endsWith('.ts') && !name.startsWith('vendor'))
+    .map((name) => readFileSync(new URL(folder + name, root), 'utf8'))
+    .join('\n');
+
+// a family is what stands before en.json: the pages' own, and those of a page that brings its own
+const families = ['web/src/', 'emulate/xcally/page/'].flatMap((folder) => {
+  const names = readdirSync(new URL(`${folder}text/`, root)).filter((name) => /^(.+\.)?en\.json$/.test(name));
+  return names.map((name) => ({ family: `${folder}text/${name.replace(/en\.json$/, '')}`, folder }));
+});
 
 const holes = (sentence) => [...new Set((typeof sentence === 'string' ? sentence : Object.values(sentence).join(' ')).match(/\{\w+\}/g) ?? [])].sort().join(' ');
 const forms = (sentence) => (typeof sentence === 'string' ? [sentence] : Object.values(sentence));
 
-for (const family of families) {
+for (const { family, folder } of families) {
   const en = read(`${family}en.json`);
   for (const lang of ['fr', 'it']) {
     const other = read(`${family}${lang}.json`);
@@ -41,11 +46,12 @@ for (const family of families) {
   }
   test(`every key of ${family}en is used`, () => {
     // a key is used when it stands in quotes, or when a template like `problem.${…}.title` fits it
-    const templates = [...code.matchAll(/`([\w.]*\$\{[^`]*)`/g)]
+    const source = code(folder);
+    const templates = [...source.matchAll(/`([\w.]*\$\{[^`]*)`/g)]
       .map((m) => m[1].replace(/\$\{[^}]*\}/g, '\0'))
       .filter((shape) => /^[\w.]+\.[\w.]*\0[\w.\0]*$/.test(shape))
       .map((shape) => new RegExp(`^${shape.replaceAll('.', '\\.').replaceAll('\0', '[\\w-]+(\\.[\\w-]+)*')}$`));
-    const unused = Object.keys(en).filter((key) => !code.includes(`'${key}'`) && !templates.some((shape) => shape.test(key)));
+    const unused = Object.keys(en).filter((key) => !source.includes(`'${key}'`) && !templates.some((shape) => shape.test(key)));
     assert.deepEqual(unused, []);
   });
 }
