@@ -1,0 +1,169 @@
+package media
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/pion/webrtc/v4"
+)
+
+// refresh brings a subscribe leg up to what the others publish now. While an
+// offer is out it waits for the answer; a leg on which the client offers waits
+// for the next offer, but lets go of tracks that are gone.
+func (l *leg) refresh() {
+	if l.spec.Direction != Subscribe {
+		return
+	}
+	if l.awaiting {
+		l.stale = true
+		return
+	}
+	l.stale = false
+	want := l.peer.hub.others(l.peer)
+	if !l.spec.WeOffer {
+		for t, s := range l.subs {
+			if !slices.Contains(want, t) {
+				l.drop(s)
+			}
+		}
+		return
+	}
+	if l.pc == nil && len(want) == 0 {
+		return
+	}
+	if err := l.open(); err != nil {
+		l.peer.log.Error("leg not opened", "err", err)
+		l.peer.End(Unknown)
+		return
+	}
+	if !l.follow(want) {
+		return
+	}
+	if err := l.offer(); err != nil {
+		l.peer.log.Error("no offer could be made", "err", err)
+		l.peer.End(Unknown)
+	}
+}
+
+// follow subscribes to the tracks wanted and to no other, as far as there is
+// room on the leg. It tells whether anything changed.
+func (l *leg) follow(want []*Track) bool {
+	changed := false
+	for t, s := range l.subs {
+		if !slices.Contains(want, t) {
+			l.drop(s)
+			changed = true
+		}
+	}
+	for _, t := range want {
+		if l.subs[t] == nil && l.attach(t) {
+			changed = true
+		}
+	}
+	return changed
+}
+
+// attach adds a subscription to the PeerConnection, in a media section that is
+// free if there is one, so that descriptions do not grow with every change.
+func (l *leg) attach(t *Track) bool {
+	s := &subscription{leg: l, track: t}
+	kind := codecType(t.kind)
+	var err error
+	switch {
+	case l.takeIdle(t.kind):
+		s.sender, err = l.pc.AddTrack(s)
+	case l.spec.WeOffer:
+		var tr *webrtc.RTPTransceiver
+		tr, err = l.pc.AddTransceiverFromTrack(s, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
+		if err == nil {
+			s.sender = tr.Sender()
+		}
+	case slices.ContainsFunc(l.pc.GetTransceivers(), func(tr *webrtc.RTPTransceiver) bool {
+		return tr.Kind() == kind && tr.Sender() == nil && tr.Direction() == webrtc.RTPTransceiverDirectionSendonly
+	}):
+		s.sender, err = l.pc.AddTrack(s)
+	default:
+		return false // the client's offer has no section left
+	}
+	if err != nil {
+		l.peer.log.Error("track not attached", "err", err)
+		return false
+	}
+	l.subs[t] = s
+	l.peer.spawn("read feedback", s.readRTCP)
+	return true
+}
+
+// takeIdle takes one free media section of a kind out of the list.
+func (l *leg) takeIdle(k Kind) bool {
+	for mid, kind := range l.idle {
+		if kind == k {
+			delete(l.idle, mid)
+			return true
+		}
+	}
+	return false
+}
+
+// settle lists the media sections that carry nothing after an answer.
+func (l *leg) settle() {
+	clear(l.idle)
+	if l.spec.Direction != Subscribe {
+		return
+	}
+	for _, tr := range l.pc.GetTransceivers() {
+		if tr.Sender() == nil && tr.Mid() != "" && tr.Direction() == webrtc.RTPTransceiverDirectionInactive {
+			l.idle[tr.Mid()] = Kind(tr.Kind().String())
+		}
+	}
+}
+
+// drop ends a subscription.
+func (l *leg) drop(s *subscription) {
+	s.track.remove(s)
+	delete(l.subs, s.track)
+	if err := l.pc.RemoveTrack(s.sender); err != nil {
+		l.peer.log.Debug("track not removed", "err", err)
+	}
+}
+
+// activate lets packets flow to the subscriptions that are negotiated, once
+// the leg is connected.
+func (l *leg) activate() {
+	if !l.connected || l.awaiting {
+		return
+	}
+	for _, s := range l.subs {
+		if s.active || s.out == nil {
+			continue
+		}
+		s.active = true
+		if !s.supported {
+			l.peer.log.Info("track skipped: the subscriber does not take its codec",
+				"participant", l.peer.grant.Participant, "source", s.track.source, "codec", s.track.codec.MimeType)
+			continue
+		}
+		s.track.add(s)
+		if s.track.kind == Video {
+			s.track.askKeyFrameNow()
+		}
+	}
+}
+
+// offered lists the live media sections of a subscribe leg.
+func (l *leg) offered() []OfferedTrack {
+	var out []OfferedTrack
+	for t, s := range l.subs {
+		if s.active && !s.supported {
+			continue
+		}
+		for _, tr := range l.pc.GetTransceivers() {
+			if tr.Sender() == s.sender {
+				s.mid = tr.Mid()
+			}
+		}
+		out = append(out, OfferedTrack{Mid: s.mid, Participant: t.owner.grant.Participant, Track: l.peer.hub.infoOf(t)})
+	}
+	slices.SortFunc(out, func(a, b OfferedTrack) int { return strings.Compare(a.Mid, b.Mid) })
+	return out
+}
