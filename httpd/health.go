@@ -137,7 +137,7 @@ func (w *watched) check(ctx context.Context, r *run, log *slog.Logger) {
 	failed, before := r.err != nil, w.last
 	w.last = failed
 	w.mu.Unlock()
-	close(r.done)
+	defer close(r.done)
 	switch {
 	case failed && !before:
 		log.Warn("health check fails", "check", w.Name, "err", r.err)

@@ -30,6 +30,9 @@ type ServerOptions struct {
 	OnDrain []func(ctx context.Context)
 }
 
+// lastWords is how long handlers have to return once they were cut.
+const lastWords = time.Second
+
 // Server listens on one address and serves one handler over HTTP/1.1 and, with
 // TLS, HTTP/2.
 type Server struct {
@@ -120,9 +123,13 @@ func (s *Server) Run(ctx context.Context) error {
 		err = s.busy.wait(grace)
 	}
 	if err != nil {
+		left := s.busy.count()
 		s.cut() // handlers see their context end
 		_ = s.http.Close()
-		return fmt.Errorf("drain %s: cut %d requests after %s: %w", s.o.Name, s.busy.count(), s.o.DrainTimeout, err)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+		defer cancel()
+		_ = s.busy.wait(last)
+		return fmt.Errorf("drain %s: cut %d requests after %s: %w", s.o.Name, left, s.o.DrainTimeout, err)
 	}
 	s.o.Log.Info("server drained", "server", s.o.Name, "took", time.Since(began))
 	return nil
