@@ -234,7 +234,7 @@ func CheckRedirect(raw string, site *Site) error {
 			return nil
 		}
 		if strings.HasSuffix(r, "/") && u.Scheme == allowed.Scheme && u.Host == allowed.Host &&
-			strings.HasPrefix(u.EscapedPath(), allowed.EscapedPath()) && !strings.Contains(u.EscapedPath(), "..") {
+			strings.HasPrefix(u.EscapedPath(), allowed.EscapedPath()) && !strings.Contains(u.Path, "..") {
 			return nil
 		}
 	}

@@ -353,7 +353,7 @@ func (s *Service) RefsOf(ctx context.Context, id ID) ([]Ref, error) {
 }
 
 // Watch returns a channel that gets a value after each change of the meeting
-// that this process made. It has one slot: a slow reader sees one value for many
+// that this process made; of any meeting with an empty id. It has one slot: a slow reader sees one value for many
 // changes and must read the meeting anew. Call stop when done.
 func (s *Service) Watch(id ID) (ch <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
@@ -376,10 +376,12 @@ func (s *Service) Watch(id ID) (ch <-chan struct{}, stop func()) {
 // changed tells the watchers of one meeting, and the Clock.
 func (s *Service) changed(id ID) {
 	s.mu.Lock()
-	for c := range s.watches[id] {
-		select {
-		case c <- struct{}{}:
-		default:
+	for _, of := range []ID{id, ""} {
+		for c := range s.watches[of] {
+			select {
+			case c <- struct{}{}:
+			default:
+			}
 		}
 	}
 	s.mu.Unlock()

@@ -1,0 +1,99 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"ringdown/config"
+	"ringdown/connectors"
+	"ringdown/connectors/xcally"
+	desk "ringdown/emulate/xcally"
+	"ringdown/meeting"
+	"ringdown/secret"
+	"ringdown/web"
+)
+
+// vendors is the list of connectors. A section that is absent is not mounted.
+func (a *App) vendors(d connectors.Deps) ([]connectors.Connector, error) {
+	var made []connectors.Connector
+	add := func(name string, f connectors.Factory) error {
+		own := d
+		own.Log = d.Log.With("connector", name)
+		c, err := f(own)
+		if err != nil {
+			return fmt.Errorf("connectors.%s: %w", name, err)
+		}
+		made = append(made, c)
+		return nil
+	}
+	if c := a.cfg.Connectors.XCALLY; c != nil {
+		if err := add("xcally", xcally.New(*c)); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
+}
+
+// demoReply is the secret of the demo's Reply URL: both ends are in this
+// process and listen on loopback.
+const demoReply = "demo-reply-secret-of-this-machine"
+
+// openDesk opens the emulated desk of the demo and joins it to the demo's queue.
+func (a *App) openDesk(ctx context.Context, public string) (inbox string, err error) {
+	account := desk.Account{ID: 1, Name: "Maison Vela", MapKey: "phone", ReplyURL: public + "/xcally/" + config.DemoAccount + "/reply/" + demoReply}
+	open := func(listen string) (*desk.Server, error) {
+		s, err := desk.New(desk.Config{Listen: listen, Accounts: []desk.Account{account}}, a.log.With("room", "emulate/xcally"))
+		if err != nil {
+			return nil, err
+		}
+		return s, s.Listen(ctx)
+	}
+	s, err := open("127.0.0.1:8081") // an address one can remember
+	if err != nil {
+		if s, err = open("127.0.0.1:0"); err != nil {
+			return "", err
+		}
+	}
+	a.cfg.Connectors.XCALLY = &xcally.Config{Accounts: []xcally.Account{{
+		Name: config.DemoAccount, ReceiveURL: secret.Secret(s.ReceiveURL(1)), ReplySecret: demoReply, MapKey: "phone",
+	}}}
+	a.parts = append(a.parts, part{"emulate/xcally", s.Run})
+	return s.URL() + "/", nil
+}
+
+// pages wires the pages.
+func (a *App) pages(meetings *meeting.Service) (*web.Pages, error) {
+	c := web.Config{PublicURL: a.facts.URL}
+	if a.cfg.Demo {
+		state := web.Demo{Version: a.facts.Version, Shop: a.facts.URL + "/demo/shop", Inbox: a.facts.Inbox, Pages: a.facts.URL}
+		for _, ap := range a.hub.Addresses() {
+			state.Media = append(state.Media, web.Address{Address: ap.String(), Protocol: "udp, tcp", Reach: reachOf(ap.Addr())})
+		}
+		c.Demo = func() web.Demo { return state }
+	}
+	return web.New(c, framesOf{meetings})
+}
+
+func reachOf(ip netip.Addr) web.Reach {
+	switch ip = ip.Unmap(); {
+	case ip.IsLoopback():
+		return web.ReachMachine
+	case ip.IsPrivate(), ip.IsLinkLocalUnicast():
+		return web.ReachNetwork
+	}
+	return web.ReachInternet
+}
+
+// framesOf tells pages which origins may frame a visitor's page.
+type framesOf struct{ meetings *meeting.Service }
+
+// FrameAncestors implements web.Frames.
+func (f framesOf) FrameAncestors(ctx context.Context, code string) []string {
+	m, err := f.meetings.ByCode(ctx, meeting.Code(code))
+	if err != nil {
+		return nil
+	}
+	s, _ := f.meetings.Policy().Site(m.Site)
+	return s.Origins
+}
