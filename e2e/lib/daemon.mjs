@@ -1,8 +1,9 @@
 // The real program, on free ports and a folder of its own.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -21,12 +22,12 @@ export function machineAddress() {
 /** freePorts gives n port numbers that nobody listens on at this moment. */
 export async function freePorts(n) {
   const servers = await Promise.all(
-    Array.from({ length: n }, () => new Promise((resolve, reject) => {
-      const server = createServer().once('error', reject).listen(0, '0.0.0.0', () => resolve(server));
+    Array.from({ length: n }, () => new Promise((done, failed) => {
+      const server = createServer().once('error', failed).listen(0, '0.0.0.0', () => done(server));
     })),
   );
   const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
   return ports;
 }
 
@@ -38,7 +39,8 @@ export async function freePorts(n) {
  * env      more variables, RINGDOWN_… or not
  * origin   the address pages are opened at, if not http://localhost:<port>
  *
- * The result has url, port, mediaPort, adminURL, dir, log() and stop().
+ * The result has url, port, mediaPort, adminURL, dir, facts (the start banner: inbox, media, …),
+ * apiKey(), log() and stop().
  */
 export async function startDaemon({ config, env = {}, origin, args = [], readyMs = 15_000 } = {}) {
   if (!existsSync(binary)) throw new Error(`${binary} is not built: make build`);
@@ -54,11 +56,11 @@ export async function startDaemon({ config, env = {}, origin, args = [], readyMs
     args = ['--config', `${dir}/config.yaml`, ...args];
   }
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('RINGDOWN_')));
-  const child = spawn(binary, ['serve', ...args], { cwd: dir, env: { ...inherited, ...settings, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  child.stdout.on('data', (data) => (output += data));
+  const child = spawn(binary, ['serve', '--json', ...args], { cwd: dir, env: { ...inherited, ...settings, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let [output, banner] = ['', ''];
+  child.stdout.on('data', (data) => (output += data) && (banner += data));
   child.stderr.on('data', (data) => (output += data));
-  const exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+  const exited = new Promise((done) => child.once('exit', (code, signal) => done({ code, signal })));
   let exit;
   void exited.then((e) => (exit = e));
 
@@ -67,6 +69,9 @@ export async function startDaemon({ config, env = {}, origin, args = [], readyMs
     adminURL: `http://127.0.0.1:${adminPort}`,
     pid: child.pid,
     log: () => output,
+    facts: undefined,
+    /** apiKey is the key the daemon made for its administrator. */
+    apiKey: () => readFileSync(resolve(dir, daemon.facts.admin_key_file), 'utf8').trim(),
     /** stop asks politely, waits, and tells how it ended. */
     async stop({ signal = 'SIGTERM', keep = false } = {}) {
       if (!exit) child.kill(signal);
@@ -83,8 +88,9 @@ export async function startDaemon({ config, env = {}, origin, args = [], readyMs
       await daemon.stop();
       throw new Error(`ringdown ${exit ? `ended (${exit.code ?? exit.signal})` : `was not ready in ${readyMs} ms`}:\n${output}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((done) => setTimeout(done, 50));
   }
+  daemon.facts = JSON.parse(banner.slice(0, banner.indexOf('\n')));
   return daemon;
 }
 
@@ -98,10 +104,9 @@ async function isReady(url, port) {
 }
 
 async function canConnect(host, port) {
-  const { connect } = await import('node:net');
-  return new Promise((resolve) => {
+  return new Promise((done) => {
     const socket = connect({ host, port, timeout: 1000 });
-    const end = (ok) => (socket.destroy(), resolve(ok));
+    const end = (ok) => (socket.destroy(), done(ok));
     socket.once('connect', () => end(true)).once('error', () => end(false)).once('timeout', () => end(false));
   });
 }

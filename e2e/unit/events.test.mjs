@@ -86,6 +86,16 @@ test('a bye for good ends it, a bye of a restart does not', (t) => {
   assert.deepEqual(heard.at(-1), ['bye', 'ended']);
 });
 
+test('a refused token is not tried again', (t) => {
+  const { events, net, heard, tick } = client(t);
+  events.start();
+  net.last().accept();
+  net.last().say({ type: 'bye', reason: 'bad_token' });
+  tick(60_000);
+  assert.equal(net.all.length, 1);
+  assert.deepEqual(heard.at(-1), ['bye', 'bad_token']);
+});
+
 test('an old socket that closes late disturbs nothing', (t) => {
   const { events, net, tick } = client(t);
   events.start();

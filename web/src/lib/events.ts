@@ -25,7 +25,7 @@ export interface EventsMap<Meeting, Chat> {
 }
 
 const silenceMs = 3000; // the server pings every second
-const finalReasons = new Set(['ended', 'expired', 'kicked', 'duplicate', 'left', 'unauthorized']);
+const finalReasons = new Set(['bad_token', 'ended', 'expired', 'kicked', 'duplicate', 'left']);
 
 export class Events<Meeting, Chat> extends Emitter<EventsMap<Meeting, Chat>> {
   #wire: Wire | undefined;
