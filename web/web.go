@@ -88,7 +88,7 @@ func (p *Pages) Built() bool { return p.files["index.html"] != nil }
 // Routes are the doors to the pages; all of them are open to anyone.
 func (p *Pages) Routes() []httpd.Route {
 	routes := []httpd.Route{
-		p.page("/m/:code", "visitor", p.framedBySite),
+		p.page("/m/:code", "visit", p.framedBySite),
 		p.page("/ring/:id", "ring", nil),
 		p.page("/room/:id", "room", nil),
 		p.page("/call/:site", "call", nil),

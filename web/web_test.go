@@ -51,9 +51,9 @@ func built() fstest.MapFS {
 		"look.css":    {Data: []byte(long)},
 		"favicon.svg": {Data: []byte("<svg/>")},
 		"button.js":   {Data: []byte(long + "button")},
-		"visitor.js":  {Data: []byte(long + "visitor")},
+		"visit.js":    {Data: []byte(long + "visit")},
 	}
-	for _, name := range []string{"index", "home", "shop", "docs", "call", "visitor", "ring", "room"} {
+	for _, name := range []string{"index", "home", "shop", "docs", "call", "visit", "ring", "room"} {
 		dist[name+".html"] = &fstest.MapFile{Data: []byte("<!doctype html><title>" + name + "</title>")}
 	}
 	return dist
@@ -109,8 +109,8 @@ func TestPages(t *testing.T) {
 	h := serve(t, Config{Demo: demo, Connect: []string{"wss://node2.example"}}, built())
 	for _, tc := range []struct{ path, title string }{
 		{"/", "index"},
-		{"/m/SHOP1", "visitor"},
-		{"/m/unknown", "visitor"},
+		{"/m/SHOP1", "visit"},
+		{"/m/unknown", "visit"},
 		{"/ring/inv_1", "ring"},
 		{"/room/inv_1", "room"},
 		{"/call/pk_demo_shop", "call"},

@@ -26,6 +26,8 @@ export interface CallOptions {
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   body?: unknown;
   token?: string;
+  /** The publishable key of a site, for the button. */
+  site?: string;
   /** One key per act of a person: the same key twice is one act. */
   idempotencyKey?: string;
   signal?: AbortSignal;
@@ -44,6 +46,7 @@ export async function call<T>(path: string, options: CallOptions = {}, send: typ
   const headers: Record<string, string> = { Accept: 'application/json' };
   if (options.body !== undefined) headers['Content-Type'] = 'application/json';
   if (options.token) headers['Authorization'] = `Bearer ${options.token}`;
+  if (options.site) headers['Ringdown-Site'] = options.site;
   if (options.idempotencyKey) headers['Idempotency-Key'] = options.idempotencyKey;
   let answer: Response;
   try {
