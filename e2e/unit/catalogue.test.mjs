@@ -49,7 +49,7 @@ for (const { family, folder } of families) {
     const source = code(folder);
     const templates = [...source.matchAll(/`([\w.]*\$\{[^`]*)`/g)]
       .map((m) => m[1].replace(/\$\{[^}]*\}/g, '\0'))
-      .filter((shape) => /^[\w.]+\.[\w.]*\0[\w.\0]*$/.test(shape))
+      .filter((shape) => /^\w[\w.]*[._]\0[\w.\0]*$/.test(shape))
       .map((shape) => new RegExp(`^${shape.replaceAll('.', '\\.').replaceAll('\0', '[\\w-]+(\\.[\\w-]+)*')}$`));
     const unused = Object.keys(en).filter((key) => !source.includes(`'${key}'`) && !templates.some((shape) => shape.test(key)));
     assert.deepEqual(unused, []);
