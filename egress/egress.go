@@ -10,11 +10,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/netip"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -195,7 +193,7 @@ type lookupKey struct{}
 // again is the retry policy: a look-up whose connection failed, or that met a
 // gateway without its server. Everything else is the outbox's to try again.
 func again(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	if ctx.Err() != nil || ctx.Value(lookupKey{}) == nil || errors.Is(err, errBlocked) || isTLS(err) {
+	if ctx.Err() != nil || ctx.Value(lookupKey{}) == nil || errors.Is(err, errBlocked) {
 		return false, nil
 	}
 	if err != nil {
@@ -241,19 +239,13 @@ func (c *Client) do(req *http.Request) (*http.Response, error) {
 	caller := req.Context()
 	ours, cancel := context.WithTimeout(caller, c.o.Timeout)
 	defer cancel()
-	var sent atomic.Bool
-	ctx := httptrace.WithClientTrace(ours, &httptrace.ClientTrace{
-		WroteRequest: func(w httptrace.WroteRequestInfo) {
-			if w.Err == nil {
-				sent.Store(true)
-			}
-		},
-	})
+	far := &progress{}
+	ctx := far.trace(ours)
 	if req.Method == http.MethodGet || req.Method == http.MethodHead || req.Method == "" {
 		ctx = context.WithValue(ctx, lookupKey{}, true)
 	}
 	fail := func(err error) error {
-		return &Error{Reason: reason(err, caller, ours, sent.Load()), Host: host, Sent: sent.Load(), cause: bare(err)}
+		return &Error{Reason: far.reason(err, caller, ours), Host: host, Sent: far.sent.Load(), cause: bare(err)}
 	}
 	out, err := retryablehttp.FromRequest(req.Clone(ctx))
 	if err != nil {

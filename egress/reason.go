@@ -3,12 +3,12 @@ package egress
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
-	"syscall"
+	"sync/atomic"
 )
 
 // Reason is a stable word for why a request got no answer. The list is closed.
@@ -23,11 +23,10 @@ const (
 	Blocked           Reason = "blocked"             // the guard does not allow the address
 	TimeoutBeforeSend Reason = "timeout_before_send" // time ran out before the request was out
 	TimeoutAfterSend  Reason = "timeout_after_send"  // time ran out waiting for the answer or in it
-	Reset             Reason = "reset"               // the connection broke
+	Reset             Reason = "reset"               // the connection broke, or what came back is not HTTP
 	TooLarge          Reason = "too_large"           // the answer is over the limit
 	Cancelled         Reason = "cancelled"           // the caller's context ended
 	BadURL            Reason = "bad_url"             // not an http or https address
-	BadAnswer         Reason = "bad_answer"          // what came back is not HTTP
 )
 
 // Error is a request without a usable answer. Its text names the host and never
@@ -60,9 +59,30 @@ func ReasonOf(err error) Reason {
 	return ""
 }
 
+// progress is how far a request came; net/http notes it from its own goroutines.
+type progress struct {
+	sent  atomic.Bool // all of it went out
+	noTLS atomic.Bool // the handshake failed
+}
+
+func (p *progress) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(w httptrace.WroteRequestInfo) {
+			if w.Err == nil {
+				p.sent.Store(true)
+			}
+		},
+		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
+			if err != nil {
+				p.noTLS.Store(true)
+			}
+		},
+	})
+}
+
 // reason judges an error of net/http. ours is the context with our own limit,
 // caller the one the request came with.
-func reason(err error, caller, ours context.Context, sent bool) Reason {
+func (p *progress) reason(err error, caller, ours context.Context) Reason {
 	var (
 		dns     *net.DNSError
 		op      *net.OpError
@@ -72,37 +92,20 @@ func reason(err error, caller, ours context.Context, sent bool) Reason {
 	switch {
 	case errors.Is(err, errBlocked):
 		return Blocked
-	case caller.Err() != nil && !errors.Is(caller.Err(), context.DeadlineExceeded):
+	case errors.Is(caller.Err(), context.Canceled):
 		return Cancelled
-	case late && sent:
+	case late && p.sent.Load():
 		return TimeoutAfterSend
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return DNS
 	case late:
 		return TimeoutBeforeSend
 	case errors.As(err, &dns):
 		return DNS
-	case isTLS(err):
+	case p.noTLS.Load(), errors.Is(err, http.ErrSchemeMismatch):
 		return TLS
-	case errors.As(err, &op) && op.Op == "dial",
-		errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+	case errors.As(err, &op) && op.Op == "dial":
 		return Refused
-	case errors.As(err, new(*http.ProtocolError)):
-		return BadAnswer
 	}
 	return Reset
-}
-
-func isTLS(err error) bool {
-	var (
-		verify *tls.CertificateVerificationError
-		record tls.RecordHeaderError
-		alert  tls.AlertError
-		names  x509.HostnameError
-		issuer x509.UnknownAuthorityError
-	)
-	return errors.As(err, &verify) || errors.As(err, &record) || errors.As(err, &alert) ||
-		errors.As(err, &names) || errors.As(err, &issuer)
 }
 
 // bare drops the wrapper of net/http that repeats the whole URL.
