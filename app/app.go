@@ -110,7 +110,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		}
 	}
 	policy := meeting.Policy{Sites: a.cfg.Sites, Queues: a.cfg.Queues}
-	meetings := meeting.New(a.store, policy, time.Now, log.With("room", "meeting"))
+	meetings := meeting.New(a.store.Meetings(), policy, time.Now, log.With("room", "meeting"))
 	links := access.Links{Keys: keys, PublicURL: public}
 	exit, err := egress.New(cfg.Egress, egress.Deps{Metrics: registry, Own: a.ownAddresses})
 	if err != nil {
@@ -133,7 +133,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		return a, err
 	}
 	a.facts = Facts{
-		Version: version, URL: public, Demo: cfg.Demo, Database: a.store.Engine(), Listen: a.public.Addr().String(),
+		Version: version, URL: public, Demo: cfg.Demo, Database: engineOf(cfg), Listen: a.public.Addr().String(),
 		Inbox: inbox, KeyFile: keyFile,
 	}
 	for _, ap := range a.hub.Addresses() {
@@ -160,7 +160,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		a.health.Drain()
 		a.hub.Drain()
 		rest.Close(ctx)
-		sockets.Close(ctx)
+		_ = sockets.Close(ctx) // what is left is cut with the server
 	}
 	a.parts = append(a.parts,
 		part{"media", rooms.Run},
@@ -296,7 +296,7 @@ func sameOrigin(public string) func(origin, host string) bool {
 
 func newOutbox(s *store.Store, vendors []connectors.Connector, registry prometheus.Registerer, log *slog.Logger) (*outbox.Outbox, error) {
 	o := outbox.Options{
-		Store: s, Deliverers: map[string]outbox.Deliverer{}, Now: time.Now, Log: log.With("room", "outbox"), Metrics: registry,
+		Store: s.Outbox(), Deliverers: map[string]outbox.Deliverer{}, Now: time.Now, Log: log.With("room", "outbox"), Metrics: registry,
 	}
 	for _, v := range vendors {
 		if t, ok := v.(outbox.Translator); ok {
@@ -307,6 +307,14 @@ func newOutbox(s *store.Store, vendors []connectors.Connector, registry promethe
 		}
 	}
 	return outbox.New(o)
+}
+
+// engineOf names the database without its address, which may hold a password.
+func engineOf(cfg config.Config) string {
+	if cfg.Database != "" {
+		return "PostgreSQL"
+	}
+	return "SQLite in " + cfg.DataDir
 }
 
 var errPartEnded = errors.New("ended by itself")

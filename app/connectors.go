@@ -4,11 +4,15 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
 
 	"ringdown/config"
 	"ringdown/connectors"
 	"ringdown/connectors/xcally"
 	desk "ringdown/emulate/xcally"
+	"ringdown/httpd"
 	"ringdown/meeting"
 	"ringdown/secret"
 	"ringdown/web"
@@ -28,7 +32,7 @@ func (a *App) vendors(d connectors.Deps) ([]connectors.Connector, error) {
 		return nil
 	}
 	if c := a.cfg.Connectors.XCALLY; c != nil {
-		if err := add("xcally", xcally.New(*c)); err != nil {
+		if err := add("xcally", func(d connectors.Deps) (connectors.Connector, error) { return xcally.New(*c, d) }); err != nil {
 			return nil, err
 		}
 	}
@@ -39,7 +43,8 @@ func (a *App) vendors(d connectors.Deps) ([]connectors.Connector, error) {
 // process and listen on loopback.
 const demoReply = "demo-reply-secret-of-this-machine"
 
-// openDesk opens the emulated desk of the demo and joins it to the demo's queue.
+// openDesk opens the emulated desk of the demo, joins it to the demo's queue and
+// tells the demo's site where its shop is.
 func (a *App) openDesk(ctx context.Context, public string) (inbox string, err error) {
 	account := desk.Account{ID: 1, Name: "Maison Vela", MapKey: "phone", ReplyURL: public + "/xcally/" + config.DemoAccount + "/reply/" + demoReply}
 	open := func(listen string) (*desk.Server, error) {
@@ -59,7 +64,30 @@ func (a *App) openDesk(ctx context.Context, public string) (inbox string, err er
 		Name: config.DemoAccount, ReceiveURL: secret.Secret(s.ReceiveURL(1)), ReplySecret: demoReply, MapKey: "phone",
 	}}}
 	a.parts = append(a.parts, part{"emulate/xcally", s.Run})
+	for _, host := range httpd.LocalHosts(public) {
+		origin := strings.Replace(public, "://"+hostOf(public), "://"+bracketed(host), 1)
+		if site := &a.cfg.Sites[0]; !slices.Contains(site.Origins, origin) {
+			site.Origins = append(site.Origins, origin)
+			site.Redirects = append(site.Redirects, origin+"/demo/")
+		}
+	}
 	return s.URL() + "/", nil
+}
+
+// hostOf is the host of an address as it is written there, without the port.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return bracketed(u.Hostname())
+}
+
+func bracketed(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
 }
 
 // pages wires the pages.

@@ -94,7 +94,7 @@ func (r *rooms) reconcile(ctx context.Context, beat bool) {
 		for _, p := range room.Participants {
 			q, ok := m.Participant(meeting.ParticipantID(p.ID))
 			if !ok || !q.LeftAt.IsZero() {
-				r.hub.Kick(room.ID, p.ID, media.Left)
+				r.hub.Kick(room.ID, p.ID, media.LeftByChoice)
 				continue
 			}
 			here = append(here, q.ID)

@@ -97,9 +97,7 @@ func Load(file string, environ []string) (Config, error) {
 		if !loopback(host) {
 			return c, fmt.Errorf("listen: the demo runs on a loopback address only; to serve %s, write a configuration file and name it with --config", c.Listen)
 		}
-		if len(c.Sites)+len(c.Queues) == 0 && c.Connectors == (Connectors{}) {
-			c.demo()
-		}
+		c.Demo = len(c.Sites)+len(c.Queues) == 0 && c.Connectors == (Connectors{})
 	}
 	if c.DatabaseFile != "" {
 		if c.Database != "" {
@@ -111,10 +109,10 @@ func Load(file string, environ []string) (Config, error) {
 		}
 		c.Database = secret.Secret(strings.TrimSpace(string(b)))
 	}
-	if c.Connectors.XCALLY != nil {
-		d.check("connectors.xcally", c.Connectors.XCALLY.Load())
-	}
 	c.validate(&d)
+	if c.Demo {
+		c.demo()
+	}
 	return c, errors.Join(d.faults...)
 }
 
@@ -164,10 +162,9 @@ const (
 	DemoAccount = "demo"
 )
 
-// demo fills in the shop and its queue. The emulated desk's address is known
-// only when it listens; app puts it in.
+// demo fills in the shop and its queue. Addresses are known only when we listen:
+// app adds the site's origins and the emulated desk.
 func (c *Config) demo() {
-	c.Demo = true
 	c.DataDir = filepath.Join(c.DataDir, "demo")
 	c.Media.Loopback = true
 	c.Sites = []meeting.Site{{

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,9 @@ func parentOf(path string) string {
 	return path[:max(0, strings.LastIndexAny(path, ".["))]
 }
 
+// namedRE is the name that a room adds to an index: "accounts[0] (main)".
+var namedRE = regexp.MustCompile(`\] \([^)]*\)`)
+
 // check notes every fault of a room's Validate below prefix.
 func (d *decoder) check(prefix string, err error) {
 	if err == nil {
@@ -50,6 +54,7 @@ func (d *decoder) check(prefix string, err error) {
 		return
 	}
 	path, words, ok := strings.Cut(err.Error(), ": ")
+	path = namedRE.ReplaceAllString(path, "]")
 	if !ok || strings.Contains(path, " ") {
 		path, words = "", err.Error()
 	}
