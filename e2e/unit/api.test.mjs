@@ -42,6 +42,22 @@ test('an aborted call is not a Problem', async () => {
   await assert.rejects(call('/v1/x', { signal: abort.signal }, async () => { throw abort.signal.reason; }), { name: 'AbortError' });
 });
 
+test('a call that is never answered ends after a while', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const never = (_, { signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const waiting = assert.rejects(call('/v1/x', {}, never), { code: 'offline' });
+  t.mock.timers.tick(15_000);
+  await waiting;
+});
+
+test('an abort while waiting is the caller\'s own error', async () => {
+  const abort = new AbortController();
+  const never = (_, { signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const waiting = assert.rejects(call('/v1/x', { signal: abort.signal }, never), { name: 'AbortError' });
+  abort.abort();
+  await waiting;
+});
+
 test('keys differ, socket addresses follow the page', () => {
   assert.match(idempotencyKey(), /^[0-9a-f]{32}$/);
   assert.notEqual(idempotencyKey(), idempotencyKey());

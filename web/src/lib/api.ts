@@ -41,6 +41,9 @@ export function idempotencyKey(): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
+/** Longer than any answer of ours takes; nobody waits without an end. */
+const patienceMs = 15_000;
+
 /** call sends a request and gives the decoded answer, undefined for an empty one. */
 export async function call<T>(path: string, options: CallOptions = {}, send: typeof fetch = fetch): Promise<T> {
   const headers: Record<string, string> = { Accept: 'application/json' };
@@ -48,25 +51,31 @@ export async function call<T>(path: string, options: CallOptions = {}, send: typ
   if (options.token) headers['Authorization'] = `Bearer ${options.token}`;
   if (options.site) headers['Ringdown-Site'] = options.site;
   if (options.idempotencyKey) headers['Idempotency-Key'] = options.idempotencyKey;
-  let answer: Response;
+  const end = new AbortController();
+  const stop = () => end.abort(options.signal?.reason);
+  if (options.signal?.aborted) stop();
+  options.signal?.addEventListener('abort', stop);
+  const late = setTimeout(() => end.abort(), patienceMs);
   try {
-    answer = await send(path, {
+    const answer = await send(path, {
       method: options.method ?? (options.body === undefined ? 'GET' : 'POST'),
       headers,
       credentials: 'omit',
       cache: 'no-store',
       ...(options.body !== undefined && { body: JSON.stringify(options.body) }),
-      ...(options.signal && { signal: options.signal }),
+      signal: end.signal,
       ...(options.keepalive && { keepalive: true }),
     });
+    const body = decode(await answer.text());
+    if (answer.ok) return body as T;
+    throw toProblem(answer.status, body);
   } catch (error) {
-    if (options.signal?.aborted) throw error;
+    if (error instanceof Problem || options.signal?.aborted) throw error;
     throw new Problem('offline', 'The server cannot be reached.', 0);
+  } finally {
+    clearTimeout(late);
+    options.signal?.removeEventListener('abort', stop);
   }
-  const text = await answer.text();
-  const body = decode(text);
-  if (answer.ok) return body as T;
-  throw toProblem(answer.status, body);
 }
 
 function decode(text: string): unknown {
@@ -79,13 +88,12 @@ function decode(text: string): unknown {
 }
 
 function toProblem(status: number, body: unknown): Problem {
-  const { code, detail, title, errors, fields, type: _type, status: _status, ...data } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
-  const list = Array.isArray(errors) ? errors : Array.isArray(fields) ? fields : [];
+  const { code, detail, title, errors, type: _type, status: _status, ...data } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   return new Problem(
     typeof code === 'string' ? code : status >= 500 ? 'unavailable' : 'unknown',
     typeof detail === 'string' ? detail : typeof title === 'string' ? title : `HTTP ${status}`,
     status,
-    list as ProblemField[],
+    (Array.isArray(errors) ? errors : []) as ProblemField[],
     data,
   );
 }

@@ -16,7 +16,7 @@ export function statePill(state: CallState, word: string): TemplateResult {
 /** languagePicker switches the page's language at once. */
 export function languagePicker(): TemplateResult {
   return html`<select class="input langs push" aria-label=${t('page.language')} @change=${(event: Event) => text.use((event.target as HTMLSelectElement).value)}>
-    ${languages.map((lang) => html`<option value=${lang} lang=${lang} ?selected=${lang === text.lang}>${ownName(lang)}</option>`)}
+    ${languages.map((lang) => html`<option value=${lang} lang=${lang} .selected=${lang === text.lang}>${ownName(lang)}</option>`)}
   </select>`;
 }
 

@@ -296,11 +296,15 @@ export class Signal extends Emitter<SignalEvents> {
   #track(m: TrackNews): void {
     const p = this.#present.get(m.participant);
     if (!p) return;
-    const others = p.tracks.filter((track) => track.source !== m.source);
-    const was = p.tracks.find((track) => track.source === m.source);
-    const kind = m.kind ?? was?.kind ?? (m.source === 'camera' || m.source === 'screen' ? 'video' : 'audio');
-    if (m.type === 'untrack') this.#media.delete(`${p.id}/${m.source}`);
-    p.tracks = m.type === 'untrack' ? others : [...others, { source: m.source, kind, muted: m.muted ?? false }];
+    const at = p.tracks.findIndex((track) => track.source === m.source);
+    if (m.type === 'untrack') {
+      this.#media.delete(`${p.id}/${m.source}`);
+      p.tracks = p.tracks.filter((_, i) => i !== at);
+    } else {
+      const kind = m.kind ?? (m.source === 'camera' || m.source === 'screen' ? 'video' : 'audio');
+      const track = { source: m.source, kind, muted: m.muted ?? false };
+      p.tracks = at < 0 ? [...p.tracks, track] : p.tracks.map((old, i) => (i === at ? track : old));
+    }
     this.#tellPresence();
   }
 
