@@ -38,7 +38,8 @@ type Draft struct {
 }
 
 // Translator drafts deliveries for an event. It is pure: no I/O, no clock, the
-// same event gives the same drafts.
+// same event gives the same drafts. Drafts that come with an error are sent all
+// the same; the error is logged and must name nobody.
 type Translator interface {
 	Draft(ev meeting.Event) ([]Draft, error)
 }

@@ -551,7 +551,9 @@ func TestABrokenPartHurtsOnlyItsOwn(t *testing.T) {
 		h := start(t, newMemory(), outbox.Options{
 			Translators: []outbox.Translator{
 				translatorFunc(func(meeting.Event) ([]outbox.Draft, error) { panic("nil map") }),
-				translatorFunc(func(meeting.Event) ([]outbox.Draft, error) { return nil, errors.New("no template") }),
+				translatorFunc(func(meeting.Event) ([]outbox.Draft, error) {
+					return []outbox.Draft{{Target: "good/x", Dest: "good", Body: []byte("h")}}, errors.New("no template for the other")
+				}),
 				translatorFunc(func(meeting.Event) ([]outbox.Draft, error) { return []outbox.Draft{{Target: "bad/x"}}, nil }),
 				translatorFunc(func(ev meeting.Event) ([]outbox.Draft, error) {
 					return []outbox.Draft{
@@ -566,13 +568,13 @@ func TestABrokenPartHurtsOnlyItsOwn(t *testing.T) {
 		})
 		h.add(event("1", "m1", meeting.KindCreated))
 		synctest.Wait()
-		if good.bodies() != "g" {
+		if good.bodies() != "h g" {
 			t.Errorf("the good part sent %q", good.bodies())
 		}
-		if d := h.the(t, 1); d.State != outbox.Pending || d.Reason != "panic" {
+		if d := h.the(t, 2); d.State != outbox.Pending || d.Reason != "panic" {
 			t.Errorf("the bad part's delivery is %s, %q", d.State, d.Reason)
 		}
-		if d := h.the(t, 2); d.State != outbox.Failed || d.Reason != "no_connector" {
+		if d := h.the(t, 3); d.State != outbox.Failed || d.Reason != "no_connector" {
 			t.Errorf("nobody's delivery is %s, %q", d.State, d.Reason)
 		}
 		h.stop()
@@ -589,7 +591,7 @@ ringdown_outbox_troubles_total{part="draft"} 3
 # HELP ringdown_outbox_deliveries Deliveries kept, by where they stand.
 # TYPE ringdown_outbox_deliveries gauge
 ringdown_outbox_deliveries{connector="bad",state="pending"} 1
-ringdown_outbox_deliveries{connector="good",state="delivered"} 1
+ringdown_outbox_deliveries{connector="good",state="delivered"} 2
 ringdown_outbox_deliveries{connector="nobody",state="failed"} 1
 `
 		if err := testutil.GatherAndCompare(h.metrics, strings.NewReader(want), "ringdown_outbox_deliveries"); err != nil {

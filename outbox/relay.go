@@ -55,29 +55,22 @@ func (r *Relay) Run(ctx context.Context) error {
 // deliveries for this event and nothing else.
 func (r *Relay) draft(ev meeting.Event) []Draft {
 	var all []Draft
-	for i, t := range r.translators {
+	for _, t := range r.translators {
 		drafts, err := safely(func() ([]Draft, error) { return t.Draft(ev) })
-		if err == nil {
-			err = check(drafts)
+		for _, d := range drafts {
+			if d.Target == "" || d.Dest == "" || len(d.Body) == 0 {
+				err = errors.Join(err, errors.New("a draft without target, dest or body"))
+				continue
+			}
+			all = append(all, d)
 		}
 		if err != nil {
 			r.met.troubles.WithLabelValues("draft").Inc()
 			r.log.Error("event cannot be translated", "event", ev.ID, "kind", ev.Kind, "meeting", ev.Meeting,
-				"translator", fmt.Sprintf("%d %T", i, t), "error", err)
-			continue
+				"translator", fmt.Sprintf("%T", t), "error", err)
 		}
-		all = append(all, drafts...)
 	}
 	return all
-}
-
-func check(drafts []Draft) error {
-	for _, d := range drafts {
-		if d.Target == "" || d.Dest == "" || len(d.Body) == 0 {
-			return errors.New("a draft without target, dest or body")
-		}
-	}
-	return nil
 }
 
 // panicked is a panic of a part that is not ours, as an error.
