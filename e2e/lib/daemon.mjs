@@ -83,15 +83,23 @@ export async function startDaemon({ config, env = {}, origin, args = [], readyMs
     },
   };
   const until = Date.now() + readyMs;
-  while (!(await isReady(url, port))) {
+  while (!(daemon.facts = read(banner)) || !(await isReady(url, port))) {
     if (exit || Date.now() > until) {
       await daemon.stop();
       throw new Error(`ringdown ${exit ? `ended (${exit.code ?? exit.signal})` : `was not ready in ${readyMs} ms`}:\n${output}`);
     }
     await new Promise((done) => setTimeout(done, 50));
   }
-  daemon.facts = JSON.parse(banner.slice(0, banner.indexOf('\n')));
   return daemon;
+}
+
+/** read gives the start banner once all of it has come; nothing else is printed to stdout. */
+function read(banner) {
+  try {
+    return JSON.parse(banner);
+  } catch {
+    return undefined;
+  }
 }
 
 async function isReady(url, port) {
