@@ -77,7 +77,9 @@ func TestAnswersOfTheReceiveURL(t *testing.T) {
 }
 
 func TestTroubleOnTheWay(t *testing.T) {
-	fail := func(reason egress.Reason, sent bool) error { return &egress.Error{Reason: reason, Host: "motion.example", Sent: sent} }
+	fail := func(reason egress.Reason, sent bool) error {
+		return &egress.Error{Reason: reason, Host: "motion.example", Sent: sent}
+	}
 	for _, tc := range []struct {
 		name   string
 		before string // the reason of the last attempt

@@ -145,11 +145,7 @@ func (c *Connector) post(ctx context.Context, a *account, m meeting.Meeting, r r
 		}
 		text = fmt.Sprintf(t.file, clip(oneLine(text), nameLimit))
 	}
-	// The agents' link opens the agents' door: the visitor must not get it, even
-	// if an agent pastes it or a rule of the account sends it back.
-	if link := c.links.Agent(m); link != "" {
-		text = clean(strings.ReplaceAll(text, link, ""))
-	}
+	text = withoutLink(text, c.links.Agent(m))
 	if text == "" {
 		return "ignored: the link is for agents only", nil
 	}
@@ -172,6 +168,22 @@ func (c *Connector) post(ctx context.Context, a *account, m meeting.Meeting, r r
 		}
 	}
 	return "ok", nil
+}
+
+// withoutLink takes the agents' link and its secret out of a text for the
+// visitor: it opens the agents' door, and an agent may paste it by mistake.
+func withoutLink(text, link string) string {
+	const gap = "…"
+	_, key, _ := strings.Cut(link, "#")
+	for _, s := range []string{link, key} {
+		if s != "" {
+			text = strings.ReplaceAll(text, s, gap)
+		}
+	}
+	if strings.Trim(text, gap+" \n") == "" {
+		return ""
+	}
+	return text
 }
 
 // isEcho tells whether the reply is a message of ours that comes back: one that

@@ -50,7 +50,9 @@ func loansAccount() xcally.Account {
 }
 
 func factory(accounts ...xcally.Account) connectors.Factory {
-	return func(d connectors.Deps) (connectors.Connector, error) { return xcally.New(xcally.Config{Accounts: accounts}, d) }
+	return func(d connectors.Deps) (connectors.Connector, error) {
+		return xcally.New(xcally.Config{Accounts: accounts}, d)
+	}
 }
 
 func TestConnector(t *testing.T) {
@@ -201,4 +203,3 @@ func TestDesks(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
-
