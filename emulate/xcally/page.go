@@ -29,10 +29,16 @@ const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 const withoutPages = "This is the emulated XCALLY Motion server. It was built without its inbox page: " +
 	"run \"go generate ./web\" and build again. The Receive URLs and the REST calls work.\n"
 
+// hasIndex tells whether the pages were built.
+func hasIndex(pages fs.FS) bool {
+	_, err := fs.Stat(pages, "index.html")
+	return err == nil
+}
+
 // page answers the inbox itself.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Security-Policy", contentPolicy)
-	if _, err := fs.Stat(s.pages, "index.html"); err != nil {
+	if !s.hasPages {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(http.StatusNotImplemented)
 		_, _ = w.Write([]byte(withoutPages)) // the caller may have gone

@@ -38,13 +38,15 @@ type Contact struct {
 
 // contactFields are the fields a message may carry for its contact. The
 // XCALLY guide "How to configure a Custom Open Channel" and its samples.
-var contactFields = []string{
-	"firstName", "lastName", "street", "postalCode", "city", "country", "dateOfBirth", "description",
-	"phone", "mobile", "fax", "email", "url", "facebook", "twitter", "skype",
+func contactFields() []string {
+	return []string{
+		"firstName", "lastName", "street", "postalCode", "city", "country", "dateOfBirth", "description",
+		"phone", "mobile", "fax", "email", "url", "facebook", "twitter", "skype",
+	}
 }
 
 func contactField(name string) bool {
-	return slices.Contains(contactFields, name) || customField(name)
+	return slices.Contains(contactFields(), name) || customField(name)
 }
 
 // customField tells whether name is cf_<n>.
@@ -57,7 +59,7 @@ func customField(name string) bool {
 // spells the date of birth "deteOfBirth", and so does this.
 func (c Contact) MarshalJSON() ([]byte, error) {
 	out := map[string]any{"id": c.ID, "tags": nil}
-	for _, name := range contactFields {
+	for _, name := range contactFields() {
 		out[name] = nil
 	}
 	for name, value := range c.Fields {

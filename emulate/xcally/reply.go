@@ -25,7 +25,7 @@ func (s *Server) sender(ctx context.Context, account Account) {
 		case j := <-s.state.lines[account.ID]:
 			why := s.post(ctx, account, j)
 			if why != "" {
-				s.log.Warn("reply not delivered", "account", account.ID, "message", j.message.ID)
+				s.log.WarnContext(ctx, "reply not delivered", "account", account.ID, "message", j.message.ID)
 			}
 			s.state.settle(j.message, why)
 		}
@@ -72,23 +72,22 @@ func (s *Server) post(ctx context.Context, account Account, j job) string {
 
 // networkWords names a failed call as a Node program does.
 func networkWords(err error, req *http.Request) string {
-	var dns *net.DNSError
 	host := req.URL.Host
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return "getaddrinfo ENOTFOUND " + req.URL.Hostname()
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "UNABLE_TO_VERIFY_LEAF_SIGNATURE " + host
+	}
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connect ECONNREFUSED " + host
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "ECONNRESET " + host
-	case errors.As(err, &dns):
-		return "getaddrinfo ENOTFOUND " + req.URL.Hostname()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return "ETIMEDOUT " + host
 	case errors.Is(err, context.Canceled):
 		return "the server stopped before it was sent"
-	}
-	var cert *tls.CertificateVerificationError
-	if errors.As(err, &cert) {
-		return "UNABLE_TO_VERIFY_LEAF_SIGNATURE " + host
 	}
 	return "request failed " + host
 }
@@ -105,12 +104,12 @@ func clip(s string, runes int) string {
 func (s *Server) replyBody(account Account, j job) map[string]any {
 	m, i := j.message, j.interaction
 	out := map[string]any{"body": m.Body, "AttachmentId": nil}
-	switch account.Reply {
-	case ReplyV1:
+	if account.Reply == ReplyV1 {
 		out["to"] = i.Emulator.From
 		return out
-	case ReplyBare:
-		out["Contact"] = i.Contact
+	}
+	out["Contact"] = i.Contact
+	if account.Reply == ReplyBare {
 		return out
 	}
 	id := func(n int) any { return Ref(n) }
@@ -128,7 +127,6 @@ func (s *Server) replyBody(account Account, j job) map[string]any {
 	out["OpenchannelInteractionId"] = id(i.ID)
 	out["ContactId"] = id(i.ContactID)
 	out["UserId"] = id(int(m.UserID))
-	out["Contact"] = i.Contact
 	out["Interaction"] = map[string]any{
 		"id": id(i.ID), "threadId": i.ThreadID, "closed": i.Closed, "UserId": id(int(i.UserID)),
 		"OpenchannelAccountId": id(i.AccountID), "ContactId": id(i.ContactID),

@@ -2,9 +2,11 @@ package xcally_test
 
 import (
 	"bufio"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -182,6 +184,24 @@ func TestReplyFailuresAreMarked(t *testing.T) {
 				t.Errorf("the list does not tell: %s", listed.raw)
 			}
 		})
+	}
+}
+
+func TestReplyURLsCertificateIsChecked(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // the refused handshake below
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	known := x509.NewCertPool()
+	known.AddCert(srv.Certificate())
+	for want, pool := range map[string]*x509.CertPool{"sent": known, "failed": x509.NewCertPool()} {
+		m := start(t, xcally.Config{RootCAs: pool, Accounts: []xcally.Account{{ID: 5, ReplyURL: srv.URL}}})
+		id := m.say(5, request("+1", "t"))
+		m.accept(id, 14)
+		changes := m.live()
+		if end := settled(t, changes, m.write(id, 14, "hi").body["id"]); end["status"] != want {
+			t.Errorf("marked %v, want %s", end, want)
+		}
 	}
 }
 

@@ -23,11 +23,12 @@ import (
 // Server is one emulated Motion server. Its methods may be called at any time
 // by anybody.
 type Server struct {
-	cfg    Config
-	log    *slog.Logger
-	state  *state
-	client *http.Client
-	pages  fs.FS
+	cfg      Config
+	log      *slog.Logger
+	state    *state
+	client   *http.Client
+	pages    fs.FS
+	hasPages bool
 
 	mu       sync.Mutex // never held together with state.mu
 	listener net.Listener
@@ -45,6 +46,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		cfg: cfg, log: log, state: newState(cfg), client: newReplyClient(cfg), pages: builtPages(),
 		replies: map[int]string{}, troubles: map[int]Trouble{},
 	}
+	s.hasPages = hasIndex(s.pages)
 	for _, a := range cfg.Accounts {
 		s.replies[a.ID] = a.ReplyURL
 	}
@@ -155,9 +157,13 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, a := range s.cfg.Accounts {
 		senders.Go(func() { s.sender(ctx, a) })
 	}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(s.listener) }()
-	s.log.Info("emulated XCALLY Motion is listening", "address", s.Addr())
+	served := make(chan struct{})
+	var servedErr error // written before served is closed
+	go func() {
+		defer close(served)
+		servedErr = srv.Serve(s.listener)
+	}()
+	s.log.InfoContext(ctx, "emulated XCALLY Motion is listening", "address", s.Addr())
 
 	var err error
 	select {
@@ -168,8 +174,8 @@ func (s *Server) Run(ctx context.Context) error {
 			_ = srv.Close() // the grace is over; what is left is cut
 		}
 		<-served
-	case err = <-served:
-		err = fmt.Errorf("emulated xcally: %w", err)
+	case <-served:
+		err = fmt.Errorf("emulated xcally: %w", servedErr)
 	}
 	cancel()
 	senders.Wait()
@@ -338,24 +344,24 @@ func (s *Server) answer(w http.ResponseWriter, err error) {
 	_ = writeJSON(w, status, body) // the caller may have gone; nothing is left to tell it
 }
 
+// statusOf knows the codes this package uses; any other is a bug of ours.
 func statusOf(c fault.Code) int {
-	switch c {
-	case fault.BadRequest, fault.Invalid:
-		return http.StatusBadRequest
-	case fault.Unauthorized:
-		return http.StatusUnauthorized
-	case fault.Forbidden, fault.OriginRefused:
-		return http.StatusForbidden
-	case fault.NotFound:
-		return http.StatusNotFound
-	case fault.Conflict, fault.RingTaken:
-		return http.StatusConflict
-	case fault.TooLarge:
-		return http.StatusRequestEntityTooLarge
-	case fault.TooMany, fault.Unavailable:
-		return http.StatusServiceUnavailable
+	status, ok := map[fault.Code]int{
+		fault.BadRequest:    http.StatusBadRequest,
+		fault.Invalid:       http.StatusBadRequest,
+		fault.Unauthorized:  http.StatusUnauthorized,
+		fault.Forbidden:     http.StatusForbidden,
+		fault.OriginRefused: http.StatusForbidden,
+		fault.NotFound:      http.StatusNotFound,
+		fault.Conflict:      http.StatusConflict,
+		fault.RingTaken:     http.StatusConflict,
+		fault.TooLarge:      http.StatusRequestEntityTooLarge,
+		fault.TooMany:       http.StatusServiceUnavailable,
+	}[c]
+	if !ok {
+		return http.StatusInternalServerError
 	}
-	return http.StatusInternalServerError
+	return status
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) error {

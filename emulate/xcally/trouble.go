@@ -67,14 +67,13 @@ func (s *Server) nextTrouble(account int) (Trouble, bool) {
 
 // play fails as asked.
 func (s *Server) play(w http.ResponseWriter, r *http.Request, t Trouble) error {
-	switch t.Kind {
-	case TroubleHang:
+	if t.Kind == TroubleHang {
 		select {
 		case <-r.Context().Done(): // the caller went away, or the server ends
 		case <-time.After(hangLimit):
 		}
-		return dropConnection(w)
-	case TroubleReset:
+	}
+	if t.Kind != TroubleStatus {
 		return dropConnection(w)
 	}
 	if t.RetryAfter > 0 {

@@ -181,7 +181,7 @@ export class MotionConversation extends DeskElement {
     await desk.accept(interaction);
     await this.updateComplete;
     // The next thing to press is where the keyboard is.
-    this.querySelector<HTMLElement>('.in-ask--live .btn--primary, #answer')?.focus();
+    (this.querySelector<HTMLElement>('.in-ask--live .btn--primary, #answer') ?? this).focus();
   }
 
   async #send(interaction: Interaction): Promise<void> {

@@ -61,7 +61,7 @@ export class Ringer {
   }
 
   #ring(): void {
-    if (!navigator.userActivation?.hasBeenActive) return;
+    if (navigator.userActivation?.hasBeenActive === false) return; // older browsers do not tell, and stay silent by themselves
     this.#audio ??= new AudioContext();
     void this.#audio.resume();
     this.#note(587.33, 0);
