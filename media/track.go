@@ -22,6 +22,12 @@ const (
 	packetBytes   = 1500                   // the largest packet pion hands us is smaller
 	keyFrameEvery = 500 * time.Millisecond // the most often a publisher is asked for one
 	readErrors    = 100                    // unreadable packets in a row that end a reader
+
+	// pion hands out a retransmitted packet at the next read only. For this
+	// long after a gap the reader looks for one at this interval, so that the
+	// last picture before a pause is repaired too.
+	repairTime = time.Second
+	repairPoll = 20 * time.Millisecond
 )
 
 // Track is one published track: it has a source, and subscriptions that take
@@ -89,13 +95,18 @@ type rtpReader interface {
 func (t *Track) read(in rtpReader) {
 	var (
 		burst  = make([]packet, burstPackets)
-		n      int  // packets in the burst
-		armed  bool // a deadline is set
+		n      int       // packets in the burst
+		armed  bool      // a deadline is set
+		next   uint16    // the number that comes next
+		repair time.Time // until when retransmissions are expected
 		failed int
 		header rtp.Header
 	)
 	deliver := func() {
-		if armed {
+		if now := time.Now(); now.Before(repair) {
+			armed = true
+			_ = in.SetReadDeadline(now.Add(repairPoll))
+		} else if armed {
 			armed = false
 			_ = in.SetReadDeadline(time.Time{})
 		}
@@ -129,14 +140,19 @@ func (t *Track) read(in rtpReader) {
 		if !t.parse(p, size, &header) {
 			continue
 		}
-		n++
+		if n++; p.sequence != next && t.kind == Video && t.packets.Load() > 0 {
+			repair = time.Now().Add(repairTime)
+		}
+		if t.packets.Load() == 0 || int16(p.sequence-next) >= 0 {
+			next = p.sequence + 1
+		}
 		t.packets.Add(1)
 		t.bytes.Add(uint64(size))
 		t.owner.hub.totals.received(1, uint64(size))
 		switch {
 		case p.marker || t.kind == Audio || n == len(burst):
 			deliver()
-		case !armed:
+		case n == 1:
 			armed = in.SetReadDeadline(time.Now().Add(burstTime)) == nil
 		}
 	}
