@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,9 +88,10 @@ func TestO4Readiness(t *testing.T) {
 func TestReadinessAnswersWhileACheckHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := slog.New(slog.DiscardHandler)
-		release, started := make(chan struct{}), 0
+		release := make(chan struct{})
+		var started atomic.Int32
 		h := NewHealth(log, Check{Name: "store", Run: func(context.Context) error { // a check that ignores its context
-			started++
+			started.Add(1)
 			<-release
 			return nil
 		}})
@@ -101,8 +103,8 @@ func TestReadinessAnswersWhileACheckHangs(t *testing.T) {
 				t.Errorf("got %d %+v after %s", status, r, time.Since(began))
 			}
 		}
-		if started != 1 {
-			t.Errorf("the check was started %d times", started)
+		if n := started.Load(); n != 1 {
+			t.Errorf("the check was started %d times", n)
 		}
 		close(release)
 		synctest.Wait()

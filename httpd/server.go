@@ -124,8 +124,8 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	if err != nil {
 		left := s.busy.count()
-		s.cut() // handlers see their context end
-		_ = s.http.Close()
+		_ = s.http.Close() // first the connections, so that no cut answer looks whole
+		s.cut()            // then the contexts, WebSockets' too
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 		defer cancel()
 		_ = s.busy.wait(last)

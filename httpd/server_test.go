@@ -127,16 +127,16 @@ func TestServerDrains(t *testing.T) {
 }
 
 func TestServerWaitsForWebSockets(t *testing.T) {
-	closing := make(chan struct{})
-	gone := make(chan struct{})
+	closing, last := make(chan struct{}), make(chan struct{})
 	site := newBench(t, nil, Surface{Name: "own", Routes: []Route{get("/v1/signal", func(c *gin.Context) error {
-		defer close(gone)
 		ws, err := websocket.Accept(c.Writer, c.Request, nil)
 		if err != nil {
 			return err
 		}
 		<-closing
-		return ws.Close(websocket.StatusNormalClosure, "")
+		err = ws.Close(websocket.StatusNormalClosure, "")
+		<-last // the handler has more to do once its socket is gone
+		return err
 	})}}).site
 	s := start(t, ServerOptions{OnDrain: []func(context.Context){func(context.Context) { close(closing) }}}, site)
 	ws, resp, err := websocket.Dial(t.Context(), "ws://"+s.Addr().String()+"/v1/signal", nil)
@@ -150,13 +150,14 @@ func TestServerWaitsForWebSockets(t *testing.T) {
 	if _, _, err := ws.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
 		t.Errorf("got %v", err)
 	}
+	select {
+	case err := <-s.done:
+		t.Fatalf("Run did not wait for the socket's handler: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	close(last)
 	if err := <-s.done; err != nil {
 		t.Errorf("Run: %v", err)
-	}
-	select {
-	case <-gone:
-	default:
-		t.Error("Run did not wait for the socket's handler")
 	}
 }
 

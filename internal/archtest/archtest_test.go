@@ -52,6 +52,7 @@ func TestCheck(t *testing.T) {
 		{"cmd sees config", "cmd/ringdown/a.go", `import "ringdown/config"`, ""},
 		{"nobody else sees config", "api/a.go", `import "ringdown/config"`, "only app, cmd/ringdown"},
 		{"config sees everybody's Config", "config/a.go", `import "ringdown/connectors/xcally"`, ""},
+		{"media's too", "config/a.go", `import "ringdown/media"`, ""},
 		{"config does not see app", "config/a.go", `import "ringdown/app"`, "floor 7"},
 		{"product code uses no test package", "app/a.go", `import "ringdown/store/storetest"`, "only tests"},
 		{"a test package sees its room", "media/signal/signaltest/a.go", `import "ringdown/media/signal"`, ""},

@@ -27,7 +27,7 @@ func House() Rules {
 			{Path: "customer", Floor: 1, NeverPackages: []string{sql, gin, pion}},
 			{
 				Path: "media", Floor: 1, NeverPackages: []string{sql, gin, prometheus},
-				SeenBy: []string{"media/*", "media/signal/*", "app"},
+				SeenBy: []string{"media/*", "media/signal/*", "app", "config"},
 			},
 
 			{Path: "httpd", Floor: 2, Never: vendorPlus("meeting", "catalog", "customer", "media"), NeverPackages: []string{sql, pion}},
