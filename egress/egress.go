@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -193,17 +194,9 @@ type lookupKey struct{}
 // again is the retry policy: a look-up whose connection failed, or that met a
 // gateway without its server. Everything else is the outbox's to try again.
 func again(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	if ctx.Err() != nil || ctx.Value(lookupKey{}) == nil || errors.Is(err, errBlocked) {
-		return false, nil
-	}
-	if err != nil {
-		return true, nil
-	}
-	switch resp.StatusCode {
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true, nil
-	}
-	return false, nil
+	broken := err != nil && !errors.Is(err, errBlocked)
+	gateway := err == nil && slices.Contains([]int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, resp.StatusCode)
+	return ctx.Err() == nil && ctx.Value(lookupKey{}) != nil && (broken || gateway), nil
 }
 
 // Close lets go of idle connections, of all Clients.
@@ -245,7 +238,7 @@ func (c *Client) do(req *http.Request) (*http.Response, error) {
 		ctx = context.WithValue(ctx, lookupKey{}, true)
 	}
 	fail := func(err error) error {
-		return &Error{Reason: far.reason(err, caller, ours), Host: host, Sent: far.sent.Load(), cause: bare(err)}
+		return &Error{Reason: far.reason(caller, ours, err), Host: host, Sent: far.sent.Load(), cause: bare(err)}
 	}
 	out, err := retryablehttp.FromRequest(req.Clone(ctx))
 	if err != nil {

@@ -52,8 +52,7 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // ReasonOf gives the reason inside err, or "" if there is none.
 func ReasonOf(err error) Reason {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return ""
@@ -82,13 +81,11 @@ func (p *progress) trace(ctx context.Context) context.Context {
 
 // reason judges an error of net/http. ours is the context with our own limit,
 // caller the one the request came with.
-func (p *progress) reason(err error, caller, ours context.Context) Reason {
-	var (
-		dns     *net.DNSError
-		op      *net.OpError
-		timeout net.Error
-	)
-	late := ours.Err() != nil || errors.As(err, &timeout) && timeout.Timeout()
+func (p *progress) reason(caller, ours context.Context, err error) Reason {
+	_, dns := errors.AsType[*net.DNSError](err)
+	op, atDial := errors.AsType[*net.OpError](err)
+	timeout, ok := errors.AsType[net.Error](err)
+	late := ours.Err() != nil || ok && timeout.Timeout()
 	switch {
 	case errors.Is(err, errBlocked):
 		return Blocked
@@ -98,11 +95,11 @@ func (p *progress) reason(err error, caller, ours context.Context) Reason {
 		return TimeoutAfterSend
 	case late:
 		return TimeoutBeforeSend
-	case errors.As(err, &dns):
+	case dns:
 		return DNS
 	case p.noTLS.Load(), errors.Is(err, http.ErrSchemeMismatch):
 		return TLS
-	case errors.As(err, &op) && op.Op == "dial":
+	case atDial && op.Op == "dial":
 		return Refused
 	}
 	return Reset
@@ -110,8 +107,7 @@ func (p *progress) reason(err error, caller, ours context.Context) Reason {
 
 // bare drops the wrapper of net/http that repeats the whole URL.
 func bare(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err

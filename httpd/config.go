@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -113,8 +114,8 @@ func checkListen(address string) error {
 	if err != nil {
 		return fmt.Errorf("%q must be host:port, such as 127.0.0.1:8080", address)
 	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
-		return fmt.Errorf("%q has no usable port", address)
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q must end with a port number up to 65535", address)
 	}
 	return nil
 }

@@ -205,9 +205,9 @@ func (d *dispatcher) reach(surfaces []*mounted) error {
 			path := sample(m.Prefix + r.Path)
 			for _, host := range hosts {
 				got, _, _ := d.route(hostOf(host), path)
-				switch {
-				case got == m:
-				case got == nil:
+				switch got {
+				case m:
+				case nil:
 					return fmt.Errorf("surface %q: %s %s lies outside of what the surface claims", m.Name, r.Method, m.Prefix+r.Path)
 				default:
 					return fmt.Errorf("surface %q: %s %s is out of reach: surface %q claims that address",

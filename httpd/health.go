@@ -140,8 +140,8 @@ func (w *watched) check(ctx context.Context, r *run, log *slog.Logger) {
 	defer close(r.done)
 	switch {
 	case failed && !before:
-		log.Warn("health check fails", "check", w.Name, "err", r.err)
+		log.WarnContext(ctx, "health check fails", "check", w.Name, "err", r.err)
 	case !failed && before:
-		log.Info("health check is well again", "check", w.Name)
+		log.InfoContext(ctx, "health check is well again", "check", w.Name)
 	}
 }

@@ -23,19 +23,27 @@ import (
 // fields at once by JSON pointer. v is a non-nil pointer; after an error its
 // content is of no use.
 func DecodeJSON(r *http.Request, v any) error {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" && !(strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")) {
+	if !isJSON(r.Header.Get("Content-Type")) {
 		return unreadable("header:Content-Type", "must be application/json")
 	}
 	body, err := io.ReadAll(r.Body)
-	var big *http.MaxBytesError
-	if errors.As(err, &big) {
+	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return tooLarge(big.Limit).Because(err)
 	}
 	if err != nil {
 		return fault.New(fault.BadRequest, "the body could not be read to its end").Because(err)
 	}
 	return UnmarshalJSON(body, v)
+}
+
+// isJSON takes application/json and kinds of it, such as application/merge-patch+json.
+func isJSON(contentType string) bool {
+	kind, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	special := strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
+	return kind == "application/json" || special
 }
 
 // UnmarshalJSON is DecodeJSON for bytes that are at hand, such as a WebSocket

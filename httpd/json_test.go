@@ -43,7 +43,7 @@ type sample1 struct {
 	Raw     json.RawMessage   `json:"raw"`
 	Bytes   []byte            `json:"bytes"`
 	Secret  string            `json:"-"`
-	hidden  string
+	hidden  string            //nolint:unused // a name that must stay unknown
 }
 
 type visitor struct {

@@ -14,8 +14,10 @@ func TestLimiter(t *testing.T) {
 	now := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 	l := NewLimiter(10*time.Second, 2, 3, func() time.Time { return now })
 	allowed := func(key string) bool { return l.Allow(key) == nil }
-	if !allowed("a") || !allowed("a") || allowed("a") {
-		t.Fatal("a burst of two is not two")
+	for i, want := range []bool{true, true, false} {
+		if allowed("a") != want {
+			t.Fatalf("event %d of a burst of two: allowed is not %v", i+1, want)
+		}
 	}
 	if f := fault.Of(l.Allow("a")); f.Code != fault.TooMany || f.Data[RetryAfter] != "10" {
 		t.Errorf("got %+v", f)

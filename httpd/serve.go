@@ -71,7 +71,7 @@ func (s *Site) panicked(w http.ResponseWriter, r *http.Request, x *exchange, wri
 	if p == http.ErrAbortHandler { //nolint:errorlint // a sentinel of net/http, compared as it is there
 		panic(p)
 	}
-	s.deps.Log.Error("handler panicked", "request", x.id, "surface", x.surface, "route", x.template,
+	s.deps.Log.ErrorContext(r.Context(), "handler panicked", "request", x.id, "surface", x.surface, "route", x.template,
 		"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	if x.answer.status == 0 {
 		write(w, r, fault.Of(fmt.Errorf("panic: %v", p)))
@@ -168,13 +168,13 @@ func (s *Site) fail(c *gin.Context, x *exchange, m *mounted, err error) {
 	switch {
 	case gone:
 	case f.Code == fault.Internal:
-		log.Error("request failed", "err", err)
+		log.ErrorContext(c.Request.Context(), "request failed", "err", err)
 	case f.Code == fault.Unavailable:
-		log.Warn("request refused", "err", err)
+		log.WarnContext(c.Request.Context(), "request refused", "err", err)
 	}
 	if x.answer.status != 0 {
 		if !gone && f.Code != fault.Internal {
-			log.Warn("error after the answer began", "err", err)
+			log.WarnContext(c.Request.Context(), "error after the answer began", "err", err)
 		}
 		return
 	}

@@ -76,7 +76,7 @@ func Listen(o ServerOptions, h http.Handler) (*Server, error) {
 		s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
 	}
 	var err error
-	if s.listener, err = net.Listen("tcp", o.Listen); err != nil {
+	if s.listener, err = new(net.ListenConfig).Listen(base, "tcp", o.Listen); err != nil {
 		cut()
 		return nil, fmt.Errorf("listen: %w", err)
 	}
@@ -118,7 +118,9 @@ func (s *Server) Run(ctx context.Context) error {
 		f(grace)
 	}
 	err := s.http.Shutdown(grace)
-	<-served // ErrServerClosed, at once
+	if broke := <-served; !errors.Is(broke, http.ErrServerClosed) {
+		err = errors.Join(err, broke)
+	}
 	if err == nil {
 		err = s.busy.wait(grace)
 	}
@@ -131,7 +133,7 @@ func (s *Server) Run(ctx context.Context) error {
 		_ = s.busy.wait(last)
 		return fmt.Errorf("drain %s: cut %d requests after %s: %w", s.o.Name, left, s.o.DrainTimeout, err)
 	}
-	s.o.Log.Info("server drained", "server", s.o.Name, "took", time.Since(began))
+	s.o.Log.InfoContext(ctx, "server drained", "server", s.o.Name, "took", time.Since(began))
 	return nil
 }
 
