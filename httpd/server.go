@@ -78,7 +78,7 @@ func Listen(o ServerOptions, h http.Handler) (*Server, error) {
 	var err error
 	if s.listener, err = new(net.ListenConfig).Listen(base, "tcp", o.Listen); err != nil {
 		cut()
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, err // it says "listen tcp" and the address
 	}
 	return s, nil
 }
