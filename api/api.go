@@ -31,7 +31,7 @@ var document []byte
 // Config is what the API needs to know of the house.
 type Config struct {
 	PublicURL  string   // scheme and host, no final slash
-	SignalURL  string   // the WebSocket of docs/protocol.md, ws(s)://…/v1/signal
+	SignalURL  string   // the WebSocket of docs/protocol.md; empty: /v1/signal of this daemon
 	ICEServers []string // STUN or TURN URLs for clients; usually none
 }
 
@@ -90,7 +90,7 @@ func (a *API) Routes() []httpd.Route {
 		person   = httpd.Session(string(meeting.Visitor), string(meeting.AgentR))
 		redeems  = httpd.NewLimiter(6*time.Second, 30, 0, a.now)        // per address: guessing a link
 		creates  = httpd.NewLimiter(time.Second, 30, 0, a.now)          // per address
-		talks    = httpd.NewLimiter(500*time.Millisecond, 20, 0, a.now) // per person
+		talks    = httpd.NewLimiter(250*time.Millisecond, 60, 0, a.now) // per person
 		perIP    = func(l *httpd.Limiter) []httpd.Limit { return []httpd.Limit{httpd.PerIP(l)} }
 		perTalks = []httpd.Limit{httpd.PerCaller(talks)}
 	)

@@ -193,7 +193,7 @@ func (a *API) joinMeeting(c *gin.Context) error {
 	if len(a.cfg.ICEServers) > 0 {
 		servers = append(servers, gin.H{"urls": a.cfg.ICEServers})
 	}
-	c.JSON(http.StatusOK, gin.H{"token": token, "signal_url": a.cfg.SignalURL, "participant": id, "ice_servers": servers})
+	c.JSON(http.StatusOK, gin.H{"token": token, "signal_url": cmp.Or(a.cfg.SignalURL, "/v1/signal"), "participant": id, "ice_servers": servers})
 	return nil
 }
 

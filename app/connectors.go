@@ -54,11 +54,17 @@ func (a *App) openDesk(ctx context.Context, public string) (inbox string, err er
 		}
 		return s, s.Listen(ctx)
 	}
-	s, err := open("127.0.0.1:8081") // an address one can remember
+	const any = "127.0.0.1:0"
+	listen := "127.0.0.1:8081" // an address one can remember
+	if strings.HasSuffix(a.cfg.Listen, ":0") {
+		listen = any
+	}
+	s, err := open(listen)
+	if err != nil && listen != any { // taken: by another demo, perhaps
+		s, err = open(any)
+	}
 	if err != nil {
-		if s, err = open("127.0.0.1:0"); err != nil {
-			return "", err
-		}
+		return "", err
 	}
 	a.cfg.Connectors.XCALLY = &xcally.Config{Accounts: []xcally.Account{{
 		Name: config.DemoAccount, ReceiveURL: secret.Secret(s.ReceiveURL(1)), ReplySecret: demoReply, MapKey: "phone",

@@ -1,0 +1,369 @@
+package app_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"ringdown/config"
+)
+
+// The tests of this file are generated from the OpenAPI document: what it
+// promises is asked of the daemon.
+
+// badCase is one request that must be refused.
+type badCase struct {
+	name    string
+	method  string
+	path    string
+	headers with
+	body    any
+	status  []int
+	pointer string // must be among errors[]; empty: any
+}
+
+// paths fills the path's parameters.
+func filled(path, meeting string) string { return strings.ReplaceAll(path, "{meeting}", meeting) }
+
+// callers are the proofs of each kind, good and bad.
+type callers struct {
+	key, visitor, agent, stranger, origin string
+}
+
+// good gives headers that are enough for an operation.
+func (c callers) good(op *openapi3.Operation, path string) with {
+	h := with{}
+	if op.Security == nil {
+		return h
+	}
+	for _, need := range *op.Security {
+		switch {
+		case has(need, "apiKey"):
+			return bearer(c.key)
+		case has(need, "session"):
+			if strings.HasSuffix(path, "/accept") || strings.HasSuffix(path, "/decline") {
+				h = bearer(c.agent)
+			} else {
+				h = bearer(c.visitor)
+			}
+		case has(need, "siteKey"):
+			h = with{"Ringdown-Site": config.DemoSiteKey, "Origin": c.origin}
+		}
+	}
+	return h
+}
+
+func has(need openapi3.SecurityRequirement, scheme string) bool { _, ok := need[scheme]; return ok }
+
+func TestBadInput(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *house) {
+		h.manyAddresses()
+		raw := h.must(200, "GET", "/openapi.json", nil, nil).raw
+		doc, err := openapi3.NewLoader().LoadFromData(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := doc.Validate(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+
+		made := h.must(201, "POST", "/v1/meetings", bearer(h.key), map[string]any{"ring": "now", "visitor": map[string]any{"name": "Anna"}})
+		other := h.must(201, "POST", "/v1/meetings", bearer(h.key), map[string]any{})
+		c := callers{key: h.key, origin: h.url}
+		c.visitor = h.redeem(made.text("links.visitor"), "").token
+		c.agent = h.redeem(made.text("links.agent"), "device-of-marie-1234").token
+		c.stranger = h.redeem(other.text("links.visitor"), "").token
+		id := made.text("id")
+
+		var cases []badCase
+		for _, path := range slices.Sorted(maps.Keys(doc.Paths.Map())) {
+			for method, op := range doc.Paths.Map()[path].Operations() {
+				cases = append(cases, badCases(method, path, id, op, c)...)
+			}
+		}
+		before := everything(h)
+		names := map[string]bool{}
+		for _, tc := range cases {
+			if names[tc.name] {
+				t.Fatalf("two cases are named %s", tc.name)
+			}
+			names[tc.name] = true
+			a := h.do(tc.method, tc.path, tc.headers, tc.body)
+			if a.status == http.StatusTooManyRequests { // the limit is another test's
+				t.Fatalf("%s: limited", tc.name)
+			}
+			if !slices.Contains(tc.status, a.status) {
+				t.Errorf("%s: want %v, got %s", tc.name, tc.status, a)
+			}
+			checkProblem(t, tc, a)
+		}
+		if len(cases) < 150 {
+			t.Errorf("only %d cases came out of the document", len(cases))
+		}
+		if after := everything(h); after != before {
+			t.Errorf("something was written:\n%s\n%s", before, after)
+		}
+		t.Logf("%d bad requests refused", len(cases))
+	})
+}
+
+// everything is all that the API shows, without its clock.
+func everything(h *house) string {
+	h.t.Helper()
+	list := h.must(200, "GET", "/v1/meetings?limit=200", bearer(h.key), nil)
+	var v struct{ Meetings []map[string]any }
+	if err := json.Unmarshal(list.raw, &v); err != nil {
+		h.t.Fatal(err)
+	}
+	out := ""
+	for _, m := range v.Meetings {
+		delete(m, "now")
+		one, _ := json.Marshal(m)
+		id, _ := m["id"].(string)
+		out += string(one) + fmt.Sprint(len(h.kinds(id))) + string(h.must(200, "GET", "/v1/meetings/"+id+"/messages", bearer(h.key), nil).raw) + "\n"
+	}
+	return out
+}
+
+func checkProblem(t *testing.T, tc badCase, a answer) {
+	t.Helper()
+	if got := a.header.Get("Content-Type"); !strings.HasPrefix(got, "application/problem+json") {
+		t.Errorf("%s: is %s", tc.name, got)
+	}
+	for _, member := range []string{"type", "title", "code", "detail", "instance"} {
+		if a.text(member) == "" {
+			t.Errorf("%s: has no %s: %s", tc.name, member, a)
+		}
+	}
+	if n, _ := a.get("status").(float64); int(n) != a.status {
+		t.Errorf("%s: says status %v", tc.name, n)
+	}
+	if tc.pointer == "" {
+		return
+	}
+	list, _ := a.get("errors").([]any)
+	for _, e := range list {
+		e, _ := e.(map[string]any)
+		if e["pointer"] == tc.pointer && e["detail"] != "" {
+			return
+		}
+	}
+	t.Errorf("%s: does not name %s: %s", tc.name, tc.pointer, a)
+}
+
+func badCases(method, path, meeting string, op *openapi3.Operation, c callers) []badCase {
+	var out []badCase
+	at := filled(path, meeting)
+	good := c.good(op, path)
+	add := func(name string, headers with, body any, pointer string, status ...int) {
+		out = append(out, badCase{
+			name: fmt.Sprintf("%s %s: %s", method, path, name), method: method, path: at, headers: headers, body: body, status: status, pointer: pointer,
+		})
+	}
+	plus := func(k, v string) with {
+		h := maps.Clone(good)
+		h[k] = v
+		return h
+	}
+	body, schema := any(nil), (*openapi3.Schema)(nil)
+	if op.RequestBody != nil {
+		schema = op.RequestBody.Value.Content.Get("application/json").Schema.Value
+		body = example(schema)
+	}
+
+	// Who may call.
+	if op.Security != nil && len(*op.Security) > 0 {
+		add("nobody", nil, body, "", 401)
+		add("a wrong token", bearer("nonsense"), body, "", 401)
+		add("a wrong API key", bearer("rk_nonsense"), body, "", 401)
+		wrongSite := with{"Ringdown-Site": "pk_nonsense", "Origin": c.origin}
+		ownSite := with{"Ringdown-Site": config.DemoSiteKey, "Origin": "https://evil.example"}
+		if slices.ContainsFunc(*op.Security, func(n openapi3.SecurityRequirement) bool { return has(n, "siteKey") }) {
+			add("a wrong site key", wrongSite, body, "", 401)
+			add("a wrong origin", ownSite, body, "", 403)
+		} else {
+			add("a site key", with{"Ringdown-Site": config.DemoSiteKey, "Origin": c.origin}, body, "", 403)
+		}
+		if slices.ContainsFunc(*op.Security, func(n openapi3.SecurityRequirement) bool { return has(n, "session") }) {
+			add("another meeting's session", bearer(c.stranger), body, "", 403, 404)
+		}
+	}
+
+	// The path and the query.
+	if strings.Contains(path, "{meeting}") {
+		for name, bad := range map[string]string{"a NUL byte": "mtg_%00abcd", "too long": strings.Repeat("a", 41), "a blank": "mtg%20abc", "no UTF-8": "mtg_%ff%fe", "unknown": "mtg_00000000"} {
+			bc := badCase{name: fmt.Sprintf("%s %s: path with %s", method, path, name), method: method, path: filled(path, bad), headers: good, body: body, status: []int{400, 404, 422}}
+			if name != "unknown" {
+				bc.pointer, bc.status = "path:meeting", []int{400, 422}
+			}
+			out = append(out, bc)
+		}
+	}
+	for _, p := range op.Parameters {
+		p := p.Value
+		add1 := func(name, query string) {
+			out = append(out, badCase{
+				name: fmt.Sprintf("%s %s: query %s %s", method, path, p.Name, name), method: method, path: at + "?" + query,
+				headers: good, body: body, status: []int{400, 422}, pointer: "query:" + p.Name,
+			})
+		}
+		switch {
+		case p.In == "header":
+			add("header "+p.Name+" too long", plus(p.Name, strings.Repeat("k", 201)), body, "header:"+p.Name, 422)
+			add("header "+p.Name+" not UTF-8", plus(p.Name, "\xff"), body, "header:"+p.Name, 400)
+		case p.In == "query":
+			add1("with a NUL byte", p.Name+"=%00")
+			add1("too long", p.Name+"="+strings.Repeat("z", 99))
+			if p.Schema.Value.Type.Is("integer") {
+				add1("not a number", p.Name+"=many")
+				add1("below", p.Name+"=-1")
+			}
+			if p.Schema.Value.Enum != nil {
+				add1("not in the list", p.Name+"=nonsense")
+			}
+		}
+	}
+	if method == "GET" && len(op.Parameters) > 0 {
+		out = append(out, badCase{name: "GET " + path + ": an unknown query", method: method, path: at + "?nonsense=1", headers: good, status: []int{422}, pointer: "query:nonsense"})
+	}
+	if schema == nil {
+		return out
+	}
+
+	// The body.
+	whole, _ := json.Marshal(body)
+	add("no body", good, "", "", 400)
+	add("not JSON", good, "{nonsense", "", 400)
+	add("a second value", good, string(whole)+string(whole), "", 400)
+	add("rubbish behind", good, string(whole)+" x", "", 400)
+	add("a list", good, "[]", "", 422)
+	add("null", good, "null", "", 422)
+	add("another content type", plus("Content-Type", "text/plain"), string(whole), "", 400)
+	add("too big", good, `{"x":"`+strings.Repeat("x", 1<<20)+`"}`, "", 413)
+	for name, bad := range mutations(schema, body, "") {
+		add(name, good, bad.body, bad.pointer, 400, 422)
+	}
+	return out
+}
+
+type mutation struct {
+	body    any
+	pointer string
+}
+
+// example is a smallest good body.
+func example(s *openapi3.Schema) map[string]any {
+	out := map[string]any{}
+	for _, name := range s.Required {
+		p := s.Properties[name].Value
+		switch {
+		case name == "id":
+			out[name] = "abcdefghjk"
+		case p.Type.Is("string"):
+			out[name] = "text"
+		}
+	}
+	return out
+}
+
+// mutations breaks each property of a schema in every way it can be broken.
+func mutations(s *openapi3.Schema, base any, at string) map[string]mutation {
+	out := map[string]mutation{}
+	set := func(name string, value any) map[string]any {
+		m := map[string]any{}
+		if b, ok := base.(map[string]any); ok {
+			maps.Copy(m, b)
+		}
+		m[name] = value
+		return m
+	}
+	for name, ref := range s.Properties {
+		p, here := ref.Value, at+"/"+name
+		put := func(what string, v any) { out[here+" "+what] = mutation{set(name, v), here} }
+		switch {
+		case p.Type.Is("string"):
+			put("a number", 7)
+			put("an object", map[string]any{})
+			put("null", nil)
+			put("a NUL byte", "a\x00b")
+			if p.MaxLength != nil {
+				put("too long", strings.Repeat("x", int(*p.MaxLength)+1))
+			}
+			if p.MinLength > 0 && slices.Contains(s.Required, name) {
+				put("empty", "")
+			}
+			if p.Enum != nil {
+				put("not in the list", "nonsense")
+			}
+		case p.Type.Is("boolean"):
+			put("a text", "yes")
+		case p.Type.Is("object") && len(p.Properties) > 0:
+			put("a text", "x")
+			put("a list", []any{})
+			for n, m := range mutations(p, nil, here) {
+				out[n] = mutation{set(name, m.body), m.pointer}
+			}
+		case p.Type.Is("object"):
+			put("a text", "x")
+			out[here+" a value that is no text"] = mutation{set(name, map[string]any{"k": 1}), here + "/k"}
+			out[here+" a value with a NUL byte"] = mutation{set(name, map[string]any{"k": "\x00"}), here + "/k"}
+			many := map[string]any{}
+			for i := range 33 {
+				many[fmt.Sprint(i)] = "x"
+			}
+			put("too many keys", many)
+			put("too big in all", map[string]any{"a": strings.Repeat("x", 1500), "b": strings.Repeat("x", 1500), "c": strings.Repeat("x", 1500)})
+		}
+	}
+	for _, name := range s.Required {
+		m := set(name, nil)
+		delete(m, name)
+		out[at+"/"+name+" missing"] = mutation{m, at + "/" + name}
+	}
+	out[at+"/nonsense unknown"] = mutation{set("nonsense", 1), at + "/nonsense"}
+	return out
+}
+
+// TestEveryRouteSaysWho walks all mounted routes: none is open by omission, and
+// every one of /v1 is in the document with the same ways in.
+func TestEveryRouteSaysWho(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *house) {
+		doc, err := openapi3.NewLoader().LoadFromData(h.must(200, "GET", "/openapi.json", nil, nil).raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range h.app.Doors() {
+			if d.Who == nil {
+				t.Errorf("%s %s says nobody", d.Method, d.Template)
+			}
+			if !strings.HasPrefix(d.Template, "/v1/") || d.Template == "/v1/events" || d.Template == "/v1/signal" {
+				continue // the sockets are in docs/protocol.md
+			}
+			item := doc.Paths.Find(strings.ReplaceAll(d.Template, ":meeting", "{meeting}"))
+			if item == nil || item.GetOperation(d.Method) == nil {
+				t.Errorf("%s %s is not in the document", d.Method, d.Template)
+				continue
+			}
+			var said []string
+			for _, need := range *item.GetOperation(d.Method).Security {
+				said = append(said, map[string]string{"siteKey": "site_key", "session": "session", "apiKey": "api_key"}[slices.Collect(maps.Keys(need))[0]])
+			}
+			var asked []string
+			for _, w := range d.Who.Ways() {
+				if w.Kind != "anyone" {
+					asked = append(asked, string(w.Kind))
+				}
+			}
+			if !slices.Equal(said, asked) {
+				t.Errorf("%s %s: the document says %v, the route %v", d.Method, d.Template, said, asked)
+			}
+		}
+	})
+}
