@@ -25,6 +25,31 @@ func Run(t *testing.T, e Engine) {
 		{"an expired idempotency key is free", expiredKey},
 		{"meetings come due in order", due},
 		{"presence", presence},
+		{"everything is there after a restart", restart},
+		{"signing keys: the first one stays", signingKeys},
+		{"values stay out of errors", quietErrors},
+		{"one of eight saves wins", saveRaces},
+		{"one of eight requests gets the key", keyRaces},
+		{"readers see what is committed", committed},
+
+		{"relay writes each event's deliveries once", relay},
+		{"a refused relay leaves the events", relayFails},
+		{"heads only, and in order", heads},
+		{"a lease runs out", leases},
+		{"only the holder ends a lease", finishLate},
+		{"deliveries expire", expire},
+		{"requeue puts a delivery before its followers", requeue},
+		{"next due knows what waits for what", nextDue},
+		{"lists and counts of deliveries", ledger},
+		{"wakes after commits", wakes},
+		{"order per dest under concurrent writers", orderUnderWriters},
+
+		{"several nodes deliver once and in order", severalNodes},
+		{"a requeue meets claims", requeueUnderClaims},
+		{"one node's lease passes to another", leaseOfTheDead},
+		{"nodes start together", startTogether},
+		{"wakes reach other nodes", wakesAcross},
+		{"a cut listener comes back", listenerCut},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, e) })
 	}
