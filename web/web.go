@@ -89,8 +89,8 @@ func (p *Pages) Built() bool { return p.files["index.html"] != nil }
 func (p *Pages) Routes() []httpd.Route {
 	routes := []httpd.Route{
 		p.page("/m/:code", "visit", p.framedBySite),
-		p.page("/ring/:id", "ring", nil),
-		p.page("/room/:id", "room", nil),
+		p.page("/ring/:id", "agent", nil),
+		p.page("/room/:id", "agent", nil),
 		p.page("/call/:site", "call", nil),
 		p.page("/docs/", "docs", nil),
 		p.get("/docs", httpd.Headers{}, func(c *gin.Context) error {

@@ -53,7 +53,7 @@ func built() fstest.MapFS {
 		"button.js":   {Data: []byte(long + "button")},
 		"visit.js":    {Data: []byte(long + "visit")},
 	}
-	for _, name := range []string{"index", "home", "shop", "docs", "call", "visit", "ring", "room"} {
+	for _, name := range []string{"index", "home", "shop", "docs", "call", "visit", "agent"} {
 		dist[name+".html"] = &fstest.MapFile{Data: []byte("<!doctype html><title>" + name + "</title>")}
 	}
 	return dist
@@ -111,8 +111,8 @@ func TestPages(t *testing.T) {
 		{"/", "index"},
 		{"/m/SHOP1", "visit"},
 		{"/m/unknown", "visit"},
-		{"/ring/inv_1", "ring"},
-		{"/room/inv_1", "room"},
+		{"/ring/inv_1", "agent"},
+		{"/room/inv_1", "agent"},
 		{"/call/pk_demo_shop", "call"},
 		{"/docs/", "docs"},
 		{"/demo/shop", "shop"},

@@ -48,6 +48,10 @@ export class Form {
     this.rows = options.fields.map((spec) => this.#row(spec));
   }
 
+  get lang(): string {
+    return this.options.words.lang;
+  }
+
   get elements(): HTMLElement[] {
     return this.rows.map((row) => row.box);
   }

@@ -34,9 +34,6 @@ export interface Meeting {
   readonly links: { readonly visitor: string };
 }
 
-/** patienceMs is how long an answer may take. */
-const patienceMs = 15_000;
-
 export class Daemon {
   #body = '';
   #key = '';
@@ -48,7 +45,7 @@ export class Daemon {
   ) {}
 
   site(): Promise<Site> {
-    return call<Site>(`${this.origin}/v1/button`, { site: this.key, signal: AbortSignal.timeout(patienceMs) });
+    return call<Site>(`${this.origin}/v1/button`, { site: this.key });
   }
 
   /**
@@ -58,7 +55,7 @@ export class Daemon {
   async meet(wishes: NewMeeting): Promise<Meeting> {
     const body = JSON.stringify(wishes);
     if (body !== this.#body) [this.#body, this.#key] = [body, idempotencyKey()];
-    const meeting = await call<Meeting>(`${this.origin}/v1/meetings`, { body: wishes, site: this.key, idempotencyKey: this.#key, signal: AbortSignal.timeout(patienceMs) });
+    const meeting = await call<Meeting>(`${this.origin}/v1/meetings`, { body: wishes, site: this.key, idempotencyKey: this.#key });
     this.#body = '';
     return meeting;
   }
@@ -82,7 +79,7 @@ export function webAddress(text: unknown): URL | undefined {
 
 /** sentence says to a visitor what a failure means for them. */
 export function sentence(error: unknown): Key {
-  if (!(error instanceof Problem)) return error instanceof DOMException ? 'fault.offline' : 'fault.later';
+  if (!(error instanceof Problem)) return 'fault.later';
   if (error.code === 'offline') return 'fault.offline';
   if (error.status === 429) return 'fault.busy';
   return error.status >= 400 && error.status < 500 ? 'fault.setup' : 'fault.later';
