@@ -18,9 +18,8 @@ type Config struct {
 	// Addresses lists the IP addresses clients are told to send to. "auto"
 	// stands for all addresses of this machine. An address that this machine
 	// does not have (a public address in front of it) is announced as well and
-	// must lead to the same port here. A list without "auto" and without an
-	// address of this machine listens on all of them and announces the listed
-	// ones only. Default: auto. Addresses that appear after the start are not
+	// must lead to the same port here; a list of such addresses only means
+	// "auto" too. Default: auto. Addresses that appear after the start are not
 	// noticed.
 	Addresses []string `yaml:"addresses"`
 

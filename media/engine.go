@@ -107,23 +107,19 @@ func (e *engine) configure() error {
 	return se.SetICEAddressRewriteRules(e.sockets.rewriteRules()...)
 }
 
-// rewriteRules adds the public addresses to the local ones that stand behind
-// them and hides local addresses that are not announced.
+// rewriteRules adds the public addresses to the local ones behind them.
 func (s *sockets) rewriteRules() []webrtc.ICEAddressRewriteRule {
-	behind := map[netip.Addr][]string{}
-	for _, p := range s.public {
-		behind[s.behind(p)] = append(behind[s.behind(p)], p.String())
-	}
 	var rules []webrtc.ICEAddressRewriteRule
 	for _, ip := range s.local {
 		rule := webrtc.ICEAddressRewriteRule{
-			Local: ip.String(), External: behind[ip],
-			AsCandidateType: webrtc.ICECandidateTypeHost, Mode: webrtc.ICEAddressRewriteAppend,
+			Local: ip.String(), AsCandidateType: webrtc.ICECandidateTypeHost, Mode: webrtc.ICEAddressRewriteAppend,
 		}
-		if !slices.Contains(s.announced, ip) {
-			rule.Mode = webrtc.ICEAddressRewriteReplace
+		for _, p := range s.public {
+			if s.behind(p) == ip {
+				rule.External = append(rule.External, p.String())
+			}
 		}
-		if len(rule.External) > 0 || rule.Mode == webrtc.ICEAddressRewriteReplace {
+		if rule.External != nil {
 			rules = append(rules, rule)
 		}
 	}

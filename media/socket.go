@@ -92,12 +92,11 @@ func (s *socket) SetWriteDeadline(t time.Time) error { return s.conn.SetWriteDea
 // sockets are all sockets of a hub: UDP and TCP on one port number, one of each
 // per local address.
 type sockets struct {
-	port      uint16
-	udp       map[netip.Addr]*socket
-	tcp       map[netip.Addr]net.Listener
-	local     []netip.Addr // bound
-	public    []netip.Addr // announced, but not ours
-	announced []netip.Addr // the local addresses that are announced
+	port   uint16
+	udp    map[netip.Addr]*socket
+	tcp    map[netip.Addr]net.Listener
+	local  []netip.Addr // bound and announced
+	public []netip.Addr // announced, but not ours
 }
 
 // openSockets binds what the configuration asks for. maxTCP bounds the TCP
@@ -151,20 +150,16 @@ func machineAddresses() ([]netip.Addr, error) {
 
 // choose sorts the configured addresses into those to bind and those to announce.
 func (s *sockets) choose(cfg Config, machine []netip.Addr) {
-	auto := func(announce bool) {
+	auto := func() {
 		for _, ip := range machine {
-			if (ip.IsLoopback() && !cfg.Loopback) || slices.Contains(s.local, ip) {
-				continue
-			}
-			s.local = append(s.local, ip)
-			if announce {
-				s.announced = append(s.announced, ip)
+			if (!ip.IsLoopback() || cfg.Loopback) && !slices.Contains(s.local, ip) {
+				s.local = append(s.local, ip)
 			}
 		}
 	}
 	for _, a := range cfg.Addresses {
 		if a == AutoAddresses {
-			auto(true)
+			auto()
 			continue
 		}
 		ip, err := netip.ParseAddr(a)
@@ -173,13 +168,13 @@ func (s *sockets) choose(cfg Config, machine []netip.Addr) {
 		}
 		// The whole of 127.0.0.0/8 is local, though only one address is listed.
 		if slices.Contains(machine, ip) || ip.IsLoopback() {
-			s.local, s.announced = append(s.local, ip), append(s.announced, ip)
+			s.local = append(s.local, ip)
 		} else {
 			s.public = append(s.public, ip)
 		}
 	}
 	if len(s.local) == 0 {
-		auto(false)
+		auto()
 	}
 }
 
@@ -266,7 +261,7 @@ func (s *sockets) at(ip netip.Addr) *socket {
 // addresses lists what clients are told to send to.
 func (s *sockets) addresses() []netip.AddrPort {
 	var out []netip.AddrPort
-	for _, ip := range s.announced {
+	for _, ip := range s.local {
 		if s.udp[ip] != nil {
 			out = append(out, netip.AddrPortFrom(ip, s.port))
 		}

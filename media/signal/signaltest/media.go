@@ -223,6 +223,9 @@ func (in *Incoming) AskKeyFrame() error {
 	return pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: in.SSRC}})
 }
 
+// Forget lets Received wait for tracks that come from now on.
+func (c *Client) Forget() { c.change(func() { c.incoming = nil }) }
+
 // Received waits for the latest track of a participant and source: its first
 // packet.
 func (c *Client) Received(ctx context.Context, participant, source string) (*Incoming, error) {
