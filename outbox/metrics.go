@@ -39,8 +39,10 @@ func newMetrics(reg prometheus.Registerer, store Store) *metrics {
 			Help: "What must not happen: the store refusing (relay, claim, finish, lease), a translator's error (draft), a deliverer's panic (deliver).",
 		}, []string{"part"}),
 	}
-	reg.MustRegister(m.relayed, m.attempts, m.took, m.late, m.troubles, &counts{store: store,
-		desc: prometheus.NewDesc("ringdown_outbox_deliveries", "Deliveries kept, by where they stand.", []string{"connector", "state"}, nil)})
+	reg.MustRegister(m.relayed, m.attempts, m.took, m.late, m.troubles, &counts{
+		store: store,
+		desc:  prometheus.NewDesc("ringdown_outbox_deliveries", "Deliveries kept, by where they stand.", []string{"connector", "state"}, nil),
+	})
 	return m
 }
 

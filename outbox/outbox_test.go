@@ -179,8 +179,10 @@ func TestScheduleOfALastingDelivery(t *testing.T) {
 		h.add(event("1", "m1", meeting.KindEnded))
 		time.Sleep(100 * time.Hour)
 		synctest.Wait()
-		want := []time.Duration{0, 5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
-			10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour}
+		want := []time.Duration{
+			0, 5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
+			10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
+		}
 		calls := h.desk.seen()
 		if len(calls) != len(want) {
 			t.Fatalf("%d attempts, want %d", len(calls), len(want))

@@ -41,7 +41,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		r.met.relayed.Add(float64(n))
 		if err != nil && ctx.Err() == nil {
 			r.met.troubles.WithLabelValues("relay").Inc()
-			r.log.Error("events cannot be relayed", "error", err)
+			r.log.ErrorContext(ctx, "events cannot be relayed", "error", err)
 		}
 		if err == nil && n > 0 {
 			continue // there may be more

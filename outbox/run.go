@@ -41,7 +41,7 @@ func New(o Options) (*Outbox, error) {
 		return nil, err
 	}
 	if o.Rand == nil {
-		o.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+		o.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // jitter, no secret
 	}
 	met := newMetrics(o.Metrics, o.Store)
 	return &Outbox{

@@ -7,14 +7,18 @@ import (
 
 // lasting is how long to wait before each attempt of a delivery that is never
 // too late. After the last one the delivery has failed.
-var lasting = [...]time.Duration{
-	0, 5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour,
-	5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
+func lasting() []time.Duration {
+	return []time.Duration{
+		0, 5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour,
+		5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
+	}
 }
 
 // perishable is the same for a delivery that expires; the last step repeats
 // until then.
-var perishable = [...]time.Duration{0, time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second}
+func perishable() []time.Duration {
+	return []time.Duration{0, time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second}
+}
 
 // The bounds within which another side's Retry-After is obeyed.
 const (
@@ -31,15 +35,18 @@ func next(d Delivery, r Result, now time.Time, rnd *rand.Rand) (State, time.Time
 		return Delivered, time.Time{}
 	case GiveUp:
 		return Failed, time.Time{}
+	case Retry:
 	}
 	var wait time.Duration
 	if d.ExpiresAt.IsZero() {
-		if d.Attempts >= len(lasting) {
+		steps := lasting()
+		if d.Attempts >= len(steps) {
 			return Failed, time.Time{}
 		}
-		wait = jitter(lasting[d.Attempts], rnd)
+		wait = jitter(steps[d.Attempts], rnd)
 	} else {
-		wait = perishable[min(d.Attempts, len(perishable)-1)]
+		steps := perishable()
+		wait = steps[min(d.Attempts, len(steps)-1)]
 	}
 	if r.After > 0 {
 		wait = max(wait, min(max(r.After, minAfter), maxAfter))

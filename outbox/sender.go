@@ -130,7 +130,7 @@ func (s *Sender) claim(ctx context.Context, now time.Time) (claimed []Delivery, 
 		return nil, false, err
 	}
 	if n > 0 {
-		s.log.Warn("deliveries came too late and were not sent", "count", n)
+		s.log.WarnContext(ctx, "deliveries came too late and were not sent", "count", n)
 	}
 	s.mu.Lock()
 	room := s.cfg.Parallel - len(s.held)
@@ -219,7 +219,7 @@ func (s *Sender) deliver(ctx context.Context, d Delivery) Result {
 	r, err := safely(func() (Result, error) { return to.Deliver(ctx, d), nil })
 	if err != nil {
 		s.met.troubles.WithLabelValues("deliver").Inc()
-		s.log.Error("deliverer broke down", "delivery", d.Public, "target", d.Target, "error", err)
+		s.log.ErrorContext(ctx, "deliverer broke down", "delivery", d.Public, "target", d.Target, "error", err)
 		return Result{Verdict: Retry, Reason: "panic"}
 	}
 	switch r.Verdict {
@@ -232,8 +232,10 @@ func (s *Sender) deliver(ctx context.Context, d Delivery) Result {
 
 // tell logs an attempt's end at the level of what somebody lost by it.
 func (s *Sender) tell(d Delivery, r Result, state State, at time.Time) {
-	attrs := []any{"delivery", d.Public, "target", d.Target, "meeting", d.Meeting, "kind", d.Kind,
-		"attempt", d.Attempts, "reason", r.Reason, "status", r.Status}
+	attrs := []any{
+		"delivery", d.Public, "target", d.Target, "meeting", d.Meeting, "kind", d.Kind,
+		"attempt", d.Attempts, "reason", r.Reason, "status", r.Status,
+	}
 	switch state {
 	case Delivered:
 		s.log.Debug("delivered", attrs...)
@@ -335,5 +337,5 @@ func (s *Sender) trouble(ctx context.Context, part string, err error) {
 		return
 	}
 	s.met.troubles.WithLabelValues(part).Inc()
-	s.log.Error("the store refuses the outbox", "part", part, "error", err)
+	s.log.ErrorContext(ctx, "the store refuses the outbox", "part", part, "error", err)
 }

@@ -137,12 +137,12 @@ func (c *Connector) keepInteraction(ctx context.Context, a *account, id meeting.
 	ref := a.interaction(interaction)
 	if m, err := c.meetings.ByRef(ctx, ref); err == nil {
 		if m.ID != id {
-			c.log.Debug("xcally interaction belongs to another meeting too", "account", a.name, "meeting", id)
+			c.log.DebugContext(ctx, "xcally interaction belongs to another meeting too", "account", a.name, "meeting", id)
 		}
 		return
 	}
 	if err := c.meetings.AddRef(ctx, id, ref); err != nil {
-		c.log.Info("xcally interaction is not kept", "account", a.name, "meeting", id, "code", fault.Of(err).Code)
+		c.log.InfoContext(ctx, "xcally interaction is not kept", "account", a.name, "meeting", id, "code", fault.Of(err).Code)
 	}
 }
 

@@ -86,8 +86,7 @@ func (c *Connector) reply(g *gin.Context) error {
 		return fault.New(fault.NotFound, "this is no Reply URL of ours; copy it anew from the configuration")
 	}
 	body, err := io.ReadAll(g.Request.Body)
-	var big *http.MaxBytesError
-	if errors.As(err, &big) {
+	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return fault.New(fault.TooLarge, "the body is larger than %d bytes", big.Limit).Because(err)
 	}
 	if err != nil {
@@ -113,14 +112,14 @@ func (c *Connector) take(ctx context.Context, a *account, r reply) (string, erro
 		return "", err
 	}
 	if !found {
-		c.log.Info("xcally reply to no meeting", "account", a.name, "refused", a.refusesUnknown)
+		c.log.InfoContext(ctx, "xcally reply to no meeting", "account", a.name, "refused", a.refusesUnknown)
 		if a.refusesUnknown {
 			return "", fault.New(fault.NotFound, "no video call belongs to this conversation")
 		}
 		return "ignored: no video call belongs to this conversation", nil
 	}
 	if m.State == meeting.Ended {
-		c.log.Info("xcally reply to an ended meeting", "account", a.name, "meeting", m.ID, "refused", a.refusesUnknown)
+		c.log.InfoContext(ctx, "xcally reply to an ended meeting", "account", a.name, "meeting", m.ID, "refused", a.refusesUnknown)
 		if a.refusesUnknown {
 			return "", fault.New(fault.MeetingEnded, "this video call is over; the visitor does not see the message")
 		}
@@ -160,7 +159,7 @@ func (c *Connector) post(ctx context.Context, a *account, m meeting.Meeting, r r
 		}
 		_, err := c.meetings.Post(ctx, m.ID, msg)
 		if fault.Is(err, fault.KeyReused) {
-			c.log.Info("xcally message came again with another text", "account", a.name, "meeting", m.ID)
+			c.log.InfoContext(ctx, "xcally message came again with another text", "account", a.name, "meeting", m.ID)
 			return "ignored: this message is known", nil
 		}
 		if err != nil {

@@ -121,8 +121,9 @@ func (t texts) ended(m meeting.Meeting) string {
 		return fmt.Sprintf(t.declined, m.Reference())
 	case meeting.Expired:
 		return fmt.Sprintf(t.expired, m.Reference())
+	default:
+		return fmt.Sprintf(t.failed, m.Reference())
 	}
-	return fmt.Sprintf(t.failed, m.Reference())
 }
 
 // length writes a duration as "4 min 12 s", which reads the same in all three

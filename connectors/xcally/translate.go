@@ -68,8 +68,9 @@ func (c *Connector) say(a *account, ev meeting.Event) (text, link string, expire
 		return clean(ev.Message.Text), "", time.Time{}
 	case meeting.KindEnded:
 		return a.texts.ended(m), "", time.Time{}
+	default:
+		return "", "", time.Time{}
 	}
-	return "", "", time.Time{}
 }
 
 // ringText is the account's own body for the first round, else ours; with the
