@@ -1,0 +1,148 @@
+// The pieces of looking at one's own camera and microphone: used before a call
+// by both sides, and in a call to change a device.
+
+import { customElement, html, ifDefined, nothing, property, query, state, type TemplateResult } from 'lit';
+import type { DeviceKind } from '../lib/devices';
+import { remember, remembered } from '../lib/devices';
+import { PageElement } from '../lib/element';
+import { icon } from '../lib/icon';
+import { levelMeter } from '../lib/parts';
+import { sounds } from './sounds';
+import { t } from '../lib/words';
+import type { LocalMedia } from './media';
+
+/** micKey and cameraKey say what they will do, and whether they are pressed (off). */
+export function micKey(media: LocalMedia): TemplateResult {
+  const { on, asking } = media.microphone;
+  return html`<button type="button" class="key" data-test="mic" aria-pressed=${on ? 'false' : 'true'} aria-busy=${asking ? 'true' : 'false'} aria-label=${t(on ? 'call.mic.off' : 'call.mic.on')} @click=${() => void media.turn('microphone', !on)}>
+    ${icon(on ? 'mic' : 'mic-off')}<span aria-hidden="true">${t(on ? 'call.mic.off.key' : 'call.mic.on.key')}</span>
+  </button>`;
+}
+
+export function cameraKey(media: LocalMedia): TemplateResult {
+  const { on, asking } = media.camera;
+  return html`<button type="button" class="key" data-test="camera" aria-pressed=${on ? 'false' : 'true'} aria-busy=${asking ? 'true' : 'false'} aria-label=${t(on ? 'call.camera.off' : 'call.camera.on')} @click=${() => void media.turn('camera', !on)}>
+    ${icon(on ? 'camera' : 'camera-off')}<span aria-hidden="true">${t('call.camera.key')}</span>
+  </button>`;
+}
+
+/** flipKey changes the camera of a phone; nothing where there is only one. */
+export function flipKey(media: LocalMedia): TemplateResult | typeof nothing {
+  if (!media.camera.on || media.devices.cameras.length < 2 || !matchMedia('(pointer: coarse)').matches) return nothing;
+  return html`<button type="button" class="key" data-test="flip" aria-label=${t('call.flip')} @click=${() => void media.flip()}>${icon('flip')}<span aria-hidden="true">${t('call.flip.key')}</span></button>`;
+}
+
+/** deviceRow is one line of the check: what is on, or why not and what to do. */
+export function deviceRow(media: LocalMedia, kind: DeviceKind): TemplateResult {
+  const slot = media[kind];
+  const name = t(`device.${kind}`);
+  const words = slot.problem ? t(`device.${kind}.${slot.problem}`) : slot.asking ? t('device.asking') : slot.on ? slot.track?.label || t('device.on') : slot.track ? t('device.muted') : t('device.off');
+  const look = slot.problem ? 'bad' : slot.on ? 'ok' : 'off';
+  const sign = slot.problem ? 'warning' : slot.on ? 'check' : kind === 'camera' ? 'camera-off' : 'mic-off';
+  return html`<li class="dev dev--${look}" data-test="row-${kind}" data-problem=${ifDefined(slot.problem)}>
+    <span class="dev__dot">${icon(sign)}</span>
+    <div class="grow"><b>${name}</b><span class="sub">${words}</span></div>
+    ${slot.on ? nothing : html`<button type="button" class="btn btn--line dev__act" data-test="on-${kind}" aria-label=${`${name}: ${t(slot.problem ? 'device.again' : 'device.turn-on')}`} ?disabled=${slot.asking} @click=${() => void media.turn(kind, true)}>${t(slot.problem ? 'device.again' : 'device.turn-on')}</button>`}
+  </li>`;
+}
+
+/** deviceSelects are the lists of what is plugged in; empty before anything was opened. */
+export function deviceSelects(media: LocalMedia, id: string, heard?: (speaker: string) => void): TemplateResult {
+  const { cameras, microphones, speakers } = media.devices;
+  const current = (kind: DeviceKind) => media[kind].track?.getSettings().deviceId ?? remembered()[kind];
+  const options = (devices: MediaDeviceInfo[], chosen: string | undefined, word: string) =>
+    devices.map((device, i) => html`<option value=${device.deviceId} ?selected=${device.deviceId === chosen}>${device.label || `${word} ${i + 1}`}</option>`);
+  const pick = (kind: DeviceKind) => (event: Event) => void media.choose(kind, (event.target as HTMLSelectElement).value);
+  const speakerChosen = (event: Event) => {
+    const speaker = (event.target as HTMLSelectElement).value;
+    remember({ speaker });
+    heard?.(speaker);
+  };
+  const canChooseSpeaker = 'setSinkId' in HTMLMediaElement.prototype && speakers.length > 0;
+  return html`
+    ${media.microphone.track && microphones.length > 0
+      ? html`<div class="field">
+          <label for="${id}-mic">${t('device.microphone')}</label>
+          <select class="input" id="${id}-mic" data-test="choose-microphone" @change=${pick('microphone')}>${options(microphones, current('microphone'), t('device.microphone'))}</select>
+          <call-level .media=${media}></call-level>
+          <span class="hint">${media.microphone.on ? t('device.say-something') : t('device.muted')}</span>
+        </div>`
+      : nothing}
+    ${media.camera.track && cameras.length > 0
+      ? html`<div class="field">
+          <label for="${id}-cam">${t('device.camera')}</label>
+          <select class="input" id="${id}-cam" data-test="choose-camera" @change=${pick('camera')}>${options(cameras, current('camera'), t('device.camera'))}</select>
+        </div>`
+      : nothing}
+    ${media.microphone.track || media.camera.track
+      ? html`<div class="field">
+          ${canChooseSpeaker
+            ? html`<label for="${id}-out">${t('device.speaker')}</label><select class="input" id="${id}-out" @change=${speakerChosen}>${options(speakers, remembered().speaker, t('device.speaker'))}</select>`
+            : html`<span class="label">${t('device.speaker')}</span>`}
+          <button type="button" class="btn btn--line btn--sm field__act" @click=${() => sounds.test()}>${icon('speaker')}${t('device.test-sound')}</button>
+        </div>`
+      : nothing}
+  `;
+}
+
+/** The level meter draws itself: it moves often, and nothing else should. */
+@customElement('call-level')
+export class CallLevel extends PageElement {
+  @property({ attribute: false }) accessor media!: LocalMedia;
+  @state() private accessor level = 0;
+  #release?: () => void;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#release = this.media.on('level', (level) => (this.level = level));
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#release?.();
+  }
+
+  protected override render(): TemplateResult {
+    return levelMeter(this.level);
+  }
+}
+
+/** Our own picture, mirrored as in a mirror unless it is the back camera. */
+@customElement('call-self')
+export class CallSelf extends PageElement {
+  @property({ attribute: false }) accessor media!: LocalMedia;
+  @query('video') private accessor video: HTMLVideoElement | null = null;
+  #release?: () => void;
+  #shown: MediaStreamTrack | null = null;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#release = this.media.on('change', () => this.requestUpdate());
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#release?.();
+  }
+
+  protected override updated(): void {
+    const track = this.media.view;
+    if (!this.video || track === this.#shown) return;
+    this.#shown = track;
+    this.video.srcObject = track ? new MediaStream([track]) : null;
+    if (track) void this.video.play().catch(() => {}); // autoplay has it already, or will
+  }
+
+  protected override render(): TemplateResult {
+    const back = this.media.camera.track?.getSettings().facingMode === 'environment';
+    return html`<video class="pic ${back ? '' : 'pic--mirror'}" data-test="self-video" autoplay muted playsinline .muted=${true} ?hidden=${!this.media.view} aria-label=${t('call.your-picture')}></video>`;
+  }
+}
+
+/** wholeProblem is the problem that stops both devices, or undefined. */
+export function wholeProblem(media: LocalMedia): 'blocked' | 'not_found' | 'in_use' | 'insecure' | 'frame' | 'mixed' | undefined {
+  const { camera, microphone } = media;
+  if (!camera.problem || !microphone.problem) return undefined;
+  const plain = (problem: string) => (problem === 'denied' || problem === 'blocked_here' ? 'blocked' : (problem as 'not_found' | 'in_use' | 'insecure' | 'frame'));
+  return plain(camera.problem) === plain(microphone.problem) ? plain(camera.problem) : 'mixed';
+}

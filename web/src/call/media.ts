@@ -1,0 +1,162 @@
+// Our own camera and microphone: what is on, what was refused and why. A camera
+// that is off is given back, so that its light goes out; a muted microphone is
+// kept, so that it is back at once.
+
+import { ask, changed, list, meter, remember, remembered, type DeviceKind, type DeviceList, type DeviceProblem } from '../lib/devices';
+import { Emitter } from '../lib/emitter';
+import { keep, kept } from '../lib/link';
+
+export interface Slot {
+  readonly track?: MediaStreamTrack;
+  /** Asked for and wanted by the person. */
+  readonly on: boolean;
+  readonly asking: boolean;
+  readonly problem?: DeviceProblem;
+}
+
+interface Wishes {
+  camera: boolean;
+  microphone: boolean;
+}
+
+export interface MediaEvents {
+  change: undefined;
+  /** The loudness of our own microphone, 0 to 10. */
+  level: number;
+  /** A device went away; `next` tells whether another one took over. */
+  unplugged: { kind: DeviceKind; next: boolean };
+}
+
+const off: Slot = { on: false, asking: false };
+
+export class LocalMedia extends Emitter<MediaEvents> {
+  #slots: Record<DeviceKind, Slot> = { camera: off, microphone: off };
+  #endMeter: (() => void) | undefined;
+  #endWatch: (() => void) | undefined;
+  devices: DeviceList = { cameras: [], microphones: [], speakers: [] };
+  level = 0;
+
+  get camera(): Slot {
+    return this.#slots.camera;
+  }
+
+  get microphone(): Slot {
+    return this.#slots.microphone;
+  }
+
+  /** The picture for a self-view. */
+  get view(): MediaStreamTrack | null {
+    return (this.camera.on && this.camera.track) || null;
+  }
+
+  /** Whether the person was ever asked in this tab; a reload remembers. */
+  get wishes(): Wishes | undefined {
+    return kept<Wishes>('media');
+  }
+
+  /** open asks for one device and switches it on. It tells whether it is on now. */
+  async open(kind: DeviceKind, deviceId?: string, facing?: 'user' | 'environment'): Promise<boolean> {
+    if (this.#slots[kind].asking) return false;
+    this.#set(kind, { ...this.#slots[kind], asking: true });
+    // A phone gives its camera to one at a time.
+    if (kind === 'camera' && this.camera.track) this.camera.track.stop();
+    const result = await ask(kind, deviceId ?? remembered()[kind], facing);
+    this.#drop(kind);
+    if (result.track) {
+      result.track.addEventListener('ended', () => void this.#unplugged(kind, result.track));
+      this.#set(kind, { track: result.track, on: true, asking: false });
+      if (kind === 'microphone') this.#measure(result.track);
+    } else {
+      this.#set(kind, { on: false, asking: false, problem: result.problem });
+    }
+    this.#remember();
+    this.#endWatch ??= changed(() => void this.#list());
+    await this.#list();
+    return result.track !== undefined;
+  }
+
+  /** choose switches to another device and remembers it on this computer. */
+  async choose(kind: DeviceKind, deviceId: string): Promise<void> {
+    remember({ [kind]: deviceId });
+    await this.open(kind, deviceId);
+  }
+
+  /** flip changes between the front and the back camera of a phone. */
+  async flip(): Promise<void> {
+    const facing = this.camera.track?.getSettings().facingMode === 'environment' ? 'user' : 'environment';
+    const other = this.devices.cameras.find((camera) => camera.deviceId !== this.camera.track?.getSettings().deviceId);
+    const settings = this.camera.track?.getSettings();
+    await (settings?.facingMode ? this.open('camera', '', facing) : this.open('camera', other?.deviceId));
+  }
+
+  /** turn switches a device on or off; on asks for it if it was not asked for. */
+  async turn(kind: DeviceKind, on: boolean): Promise<void> {
+    const slot = this.#slots[kind];
+    if (on && !(kind === 'microphone' && slot.track)) {
+      await this.open(kind);
+      return;
+    }
+    if (kind === 'camera' && !on) this.#drop(kind);
+    const { problem: _gone, track, ...rest } = slot;
+    this.#set(kind, { ...rest, on, ...(kind === 'microphone' && track && { track }) });
+    if (kind === 'microphone' && slot.track) slot.track.enabled = on;
+    this.#remember();
+  }
+
+  /** forget drops a refusal that the person has read. */
+  settle(kind: DeviceKind): void {
+    if (this.#slots[kind].problem) this.#set(kind, off);
+  }
+
+  stop(): void {
+    this.#drop('camera');
+    this.#drop('microphone');
+    this.#slots = { camera: off, microphone: off };
+    this.#endWatch?.();
+    this.#endWatch = undefined;
+    this.emit('change', undefined);
+  }
+
+  async #unplugged(kind: DeviceKind, track: MediaStreamTrack): Promise<void> {
+    if (this.#slots[kind].track !== track) return;
+    const wasOn = this.#slots[kind].on;
+    this.#drop(kind);
+    this.#set(kind, off);
+    const next = wasOn && (await this.open(kind, ''));
+    this.emit('unplugged', { kind, next });
+  }
+
+  #measure(track: MediaStreamTrack): void {
+    try {
+      this.#endMeter = meter(track, (cells) => {
+        this.level = this.microphone.on ? cells : 0;
+        this.emit('level', this.level);
+      });
+    } catch {
+      // no sound system: the meter stays dark, the call still works
+    }
+  }
+
+  #drop(kind: DeviceKind): void {
+    if (kind === 'microphone') {
+      this.#endMeter?.();
+      this.#endMeter = undefined;
+      this.level = 0;
+    }
+    this.#slots[kind].track?.stop();
+  }
+
+  #set(kind: DeviceKind, slot: Slot): void {
+    this.#slots = { ...this.#slots, [kind]: slot };
+    this.emit('change', undefined);
+  }
+
+  #remember(): void {
+    keep('media', { camera: this.camera.on, microphone: this.microphone.on });
+  }
+
+  async #list(): Promise<void> {
+    this.devices = await list().catch(() => this.devices);
+    this.emit('change', undefined);
+  }
+}

@@ -1,0 +1,210 @@
+// One person's session in one meeting: the link traded for a token, the newest
+// snapshot of the meeting, its chat, and whether we are in touch with the
+// server. Everything on a page is drawn from here; nothing is guessed.
+
+import { Problem, call, idempotencyKey, socketURL, type CallOptions } from '../lib/api';
+import { Emitter } from '../lib/emitter';
+import { Events } from '../lib/events';
+import type { Meeting, Message, RoomTicket, Session } from './model';
+
+export interface Ticket {
+  readonly id: string;
+  readonly secret: string;
+  /** An agent's browser; see the API's Redeem. */
+  readonly device?: string;
+}
+
+/** A message of our own that the server has not confirmed. */
+export interface Pending {
+  readonly key: string;
+  readonly text: string;
+  readonly at: number;
+  failed: boolean;
+  /** Set when trying again cannot help. */
+  refused?: string;
+}
+
+export interface SessionEvents {
+  /** The meeting, the chat or the connection is not what it was. */
+  change: undefined;
+  /** Somebody else wrote just now (not history). */
+  said: Message;
+  /** The link does not open the meeting any more. */
+  lost: Problem;
+}
+
+const freshMs = 10_000; // a message older than this is history
+const firstMs = 2000;
+
+export class MeetingSession extends Emitter<SessionEvents> {
+  #events: Events<Meeting, Message>;
+  #messages = new Map<number, Message>();
+  #renewing: Promise<void> | undefined;
+  #offset = 0;
+  #takenAt = 0;
+  #token: string;
+  #meeting!: Meeting;
+  pending: Pending[] = [];
+
+  private constructor(private readonly ticket: Ticket, session: Session) {
+    super();
+    this.#token = session.token;
+    this.#take(session.meeting);
+    this.#events = new Events<Meeting, Message>({ url: socketURL('/v1/events'), token: () => this.#token });
+    this.#events.on('meeting', (meeting) => this.#take(meeting));
+    this.#events.on('message', (message) => this.#hear(message));
+    this.#events.on('state', () => this.emit('change', undefined));
+    this.#events.on('bye', () => void this.#renew().then(() => this.#events.start(), () => {}));
+  }
+
+  /** open trades a link for a session. It rejects with a Problem. */
+  static async open(ticket: Ticket): Promise<MeetingSession> {
+    return new MeetingSession(ticket, await redeem(ticket));
+  }
+
+  get meeting(): Meeting {
+    return this.#meeting;
+  }
+
+  /** connected is false while what we show may be old. */
+  get connected(): boolean {
+    return this.#events.state === 'connected';
+  }
+
+  /** fresh is also true for the moment between the first snapshot and the stream. Act on nothing that is not fresh. */
+  get fresh(): boolean {
+    return this.connected || (this.#events.state === 'connecting' && Date.now() - this.#takenAt < firstMs);
+  }
+
+  /** The chat in the order of the server. */
+  get messages(): Message[] {
+    return [...this.#messages.values()].sort((a, b) => a.seq - b.seq);
+  }
+
+  /** now is the server's clock. */
+  now(): number {
+    return Date.now() + this.#offset;
+  }
+
+  follow(): void {
+    this.#events.start();
+  }
+
+  unfollow(): void {
+    this.#events.stop();
+  }
+
+  /** refresh asks for the meeting as it is now; normally the stream tells. */
+  async refresh(): Promise<void> {
+    this.#take(await this.#call<Meeting>('', { method: 'GET' }));
+  }
+
+  ring(): Promise<void> {
+    return this.#act('ring');
+  }
+
+  accept(name: string): Promise<void> {
+    return this.#act('accept', { name });
+  }
+
+  decline(name: string, reason: string): Promise<void> {
+    return this.#act('decline', { name, reason });
+  }
+
+  leave(): Promise<void> {
+    return this.#act('leave', undefined, { keepalive: true });
+  }
+
+  end(): Promise<void> {
+    return this.#act('end', undefined, { keepalive: true });
+  }
+
+  join(): Promise<RoomTicket> {
+    return this.#call<RoomTicket>('join', { body: { audio: true, video: true } });
+  }
+
+  /** say sends a message; it stands in `pending` until the server has it. */
+  say(text: string): void {
+    const pending: Pending = { key: idempotencyKey(), text, at: this.now(), failed: false };
+    this.pending = [...this.pending, pending];
+    void this.#send(pending);
+  }
+
+  /** again tries a failed message once more, under the same key. */
+  again(pending: Pending): void {
+    pending.failed = false;
+    void this.#send(pending);
+  }
+
+  async #send(pending: Pending): Promise<void> {
+    this.emit('change', undefined);
+    try {
+      const message = await this.#call<Message>('messages', { body: { text: pending.text }, idempotencyKey: pending.key });
+      this.#messages.set(message.seq, { ...message, mine: true });
+      this.pending = this.pending.filter((other) => other !== pending);
+    } catch (error) {
+      pending.failed = true;
+      if (error instanceof Problem && final(error)) pending.refused = error.code;
+    }
+    this.emit('change', undefined);
+  }
+
+  async #act(verb: string, body?: object, options?: CallOptions): Promise<void> {
+    this.#take(await this.#call<Meeting>(verb, { method: 'POST', ...(body && { body }), ...options }));
+  }
+
+  /** A call in this meeting; a token that ran out is renewed once. */
+  async #call<T>(path: string, options: CallOptions): Promise<T> {
+    const send = () => call<T>(`/v1/meetings/${this.#meeting.id}${path && `/${path}`}`, { ...options, token: this.#token });
+    try {
+      return await send();
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 401) throw error;
+      await this.#renew();
+      return send();
+    }
+  }
+
+  #renew(): Promise<void> {
+    this.#renewing ??= redeem(this.ticket)
+      .then((session) => {
+        this.#token = session.token;
+        this.#take(session.meeting);
+      })
+      .catch((error: unknown) => {
+        if (error instanceof Problem && final(error)) this.emit('lost', error);
+        throw error;
+      })
+      .finally(() => (this.#renewing = undefined));
+    return this.#renewing;
+  }
+
+  /** An answer and the stream may cross: the older one is dropped by the server's clock. */
+  #take(meeting: Meeting): void {
+    const at = Date.parse(meeting.now);
+    if (this.#meeting && at < Date.parse(this.#meeting.now)) return;
+    this.#meeting = meeting;
+    this.#offset = at - Date.now();
+    this.#takenAt = Date.now();
+    this.emit('change', undefined);
+  }
+
+  #hear(message: Message): void {
+    const known = this.#messages.has(message.seq);
+    this.#messages.set(message.seq, message);
+    // Our own message may come by the stream before its answer does, or instead of it.
+    const own = message.mine && !known ? this.pending.find((p) => p.text === message.text) : undefined;
+    if (own) this.pending = this.pending.filter((p) => p !== own);
+    this.emit('change', undefined);
+    if (!known && !message.mine && this.now() - Date.parse(message.at) < freshMs) this.emit('said', message);
+  }
+}
+
+function redeem({ id, secret, device }: Ticket): Promise<Session> {
+  return call<Session>('/v1/links/redeem', { body: { id, secret, ...(device && { device }) } });
+}
+
+/** final tells whether asking again cannot change the answer. */
+export function final(problem: Problem): boolean {
+  return problem.status >= 400 && problem.status < 500 && problem.status !== 408 && problem.status !== 429;
+}
