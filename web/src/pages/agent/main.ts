@@ -1,0 +1,360 @@
+// The agent's page: /ring/{id}#secret asks, /room/{id} talks. One program, so
+// that an answer needs no second page. Where it stands follows from the
+// meeting; see `view`.
+
+import { customElement, html, state } from 'lit';
+import { Problem } from '../../lib/api';
+import { PageElement } from '../../lib/element';
+import { keep, kept, takeSecret } from '../../lib/link';
+import { live } from '../../lib/live';
+import { setTheme, themeFrom } from '../../lib/theme';
+import { t, text } from '../../lib/words';
+import { brand } from '../../call/brand';
+import '../../call/chat';
+import { sender } from '../../call/chat';
+import { frame, place, title } from '../../call/frame';
+import { linkPage, linkProblem, type LinkProblem } from '../../call/link-problem';
+import { LocalMedia } from '../../call/media';
+import type { Message } from '../../call/model';
+import { Room } from '../../call/room';
+import { MeetingSession } from '../../call/session';
+import { sounds } from '../../call/sounds';
+import '../../call/stage';
+import { who } from './customer';
+import { beReady, device, name, ready, rename } from './identity';
+import { notePage, ringPage, type DeclineReason } from './ring';
+import { devicesPage, roomPage, summaryPage } from './room';
+import { Tab } from './tab';
+import './agent.css';
+
+type View = 'loading' | 'problem' | 'planned' | 'ring' | 'taken' | 'declined' | 'over' | 'devices' | 'room' | 'left';
+
+@customElement('agent-page')
+export class AgentPage extends PageElement {
+  @state() private accessor problem: LinkProblem | undefined = undefined;
+  @state() private accessor busy = false;
+  @state() private accessor failed = '';
+  @state() private accessor menu = false;
+  @state() private accessor agentName = name();
+  @state() private accessor naming = name() === '';
+  @state() private accessor nameMissing = false;
+  @state() private accessor chatOpen = false;
+  @state() private accessor panelOpen = false;
+  @state() private accessor unread = 0;
+  @state() private accessor entered = false;
+  #session: MeetingSession | undefined;
+  #media = new LocalMedia();
+  #room: Room | undefined;
+  #secret = takeSecret();
+  #id = decodeURIComponent(location.pathname.split('/')[2] ?? '');
+  #view: View = 'loading';
+  #tab = new Tab();
+  #ticks = 0;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    const lang = kept<string>('lang');
+    if (lang) text.use(lang);
+    text.changed(() => keep('lang', text.lang));
+    this.#media.on('change', () => this.requestUpdate());
+    addEventListener('beforeunload', (event) => {
+      if (this.#view === 'room') event.preventDefault();
+    });
+    addEventListener('online', () => {
+      if (this.problem === 'network') void this.#open();
+    });
+    for (const name of ['pointerdown', 'keydown'] as const) addEventListener(name, () => setTimeout(() => this.requestUpdate(), 100));
+    addEventListener('pointerdown', (event) => {
+      if (this.menu && !(event.target as Element).closest('.answers__no')) this.menu = false;
+    });
+    setInterval(() => this.#tick(), 500);
+    void this.#open();
+  }
+
+  async #open(): Promise<void> {
+    if (!this.#secret) {
+      this.problem = 'incomplete';
+      return;
+    }
+    try {
+      const session = await MeetingSession.open({ id: this.#id, secret: this.#secret, device: device() });
+      this.problem = undefined;
+      this.#begin(session);
+    } catch (error) {
+      this.problem = error instanceof Problem ? linkProblem(error) : 'network';
+    }
+  }
+
+  #begin(session: MeetingSession): void {
+    this.#session = session;
+    this.#room = new Room(session, this.#media, 'visitor');
+    const { meeting } = session;
+    brand(meeting.site.brand);
+    this.entered = kept<boolean>('entered') === true; // a reload comes back to the room
+    session.on('change', () => this.#changed());
+    session.on('said', (message) => this.#said(message));
+    session.on('lost', (problem) => this.#lost(problem));
+    session.follow();
+    if (this.entered) {
+      const wishes = this.#media.wishes;
+      if (wishes?.camera) void this.#media.open('camera');
+      if (wishes?.microphone) void this.#media.open('microphone');
+    }
+    this.#changed();
+  }
+
+  get #mine(): boolean {
+    return Boolean(this.#session?.meeting.you?.participant);
+  }
+
+  /** The one place where it is decided what is shown. */
+  get view(): View {
+    const meeting = this.#session?.meeting;
+    if (this.problem) return 'problem';
+    if (!meeting) return 'loading';
+    switch (meeting.state) {
+      case 'planned':
+        return 'planned';
+      case 'requested':
+        return meeting.ring?.you_declined ? 'declined' : 'ring';
+      case 'active':
+        return !this.#mine ? 'taken' : this.entered ? 'room' : 'devices';
+      case 'ended':
+        return this.#mine ? 'left' : 'over';
+    }
+  }
+
+  #changed(): void {
+    const [was, now] = [this.#view, this.view];
+    this.#view = now;
+    if (was !== now) this.#moved(was, now);
+    this.#sound();
+    this.requestUpdate();
+  }
+
+  #moved(was: View, now: View): void {
+    this.failed = '';
+    this.menu = false;
+    if (now === 'devices' || now === 'room') {
+      // The room has an address of its own; the secret stays in the history entry.
+      if (!location.pathname.startsWith('/room/')) history.replaceState(history.state, '', `/room/${encodeURIComponent(this.#id)}${location.search}`);
+    }
+    if (now === 'devices') void this.#prepare(was === 'ring');
+    if (now === 'room') {
+      this.panelOpen = this.chatOpen = matchMedia('(min-width: 68.01rem)').matches;
+      this.#room?.enter();
+    }
+    if (now === 'taken' || now === 'over' || now === 'left') {
+      this.#room?.leave();
+      this.#media.stop();
+      if (was === 'room') sounds.left();
+    }
+    if (now === 'taken') live.say(t('agent.note.taken', { name: this.#session?.meeting.ring?.taken_by ?? t('agent.somebody') }));
+    if (now === 'left' || now === 'over') this.#session?.unfollow();
+    if (now === 'left') this.chatOpen = false;
+  }
+
+  /** Devices that were looked at before need no second look: the winner goes straight in. */
+  async #prepare(justWon: boolean): Promise<void> {
+    const known = ready();
+    const all = [await this.#media.open('camera'), await this.#media.open('microphone')];
+    if (justWon && known && !all.includes(false)) this.#enter();
+  }
+
+  #lost(problem: Problem): void {
+    this.problem = linkProblem(problem);
+    this.#view = 'problem';
+    this.#room?.leave();
+    this.#media.stop();
+    this.#session?.unfollow();
+    this.#sound();
+  }
+
+  #sound(): void {
+    if (this.#view === 'ring' && this.#session?.fresh) sounds.startRing();
+    else sounds.stopRing();
+  }
+
+  #said(message: Message): void {
+    if (this.#view !== 'room') return;
+    sounds.message();
+    live.say(`${sender(message)}: ${message.text}`);
+    if (!this.chatOpen) this.unread += 1;
+  }
+
+  #tick(): void {
+    this.#ticks += 1;
+    this.#sound(); // being fresh runs out by time alone
+    if (this.#view === 'ring' || this.#view === 'planned') this.requestUpdate();
+  }
+
+  // What the agent does.
+
+  #accept = async (): Promise<void> => {
+    const called = this.agentName.trim();
+    if (called === '') {
+      this.naming = this.nameMissing = true;
+      await this.updateComplete;
+      this.querySelector<HTMLElement>('#name')?.focus();
+      return;
+    }
+    this.#named(called);
+    await this.#try(() => this.#session!.accept(called));
+  };
+
+  #decline = async (reason: DeclineReason): Promise<void> => {
+    this.menu = false;
+    const called = this.agentName.trim();
+    if (called !== '') this.#named(called);
+    await this.#try(() => this.#session!.decline(called || t('call.advisor'), reason));
+  };
+
+  #named(called: string): void {
+    rename(called);
+    this.agentName = called;
+    this.naming = this.nameMissing = false;
+  }
+
+  #enter = (): void => {
+    beReady();
+    keep('entered', true);
+    this.entered = true;
+    this.#changed();
+  };
+
+  #soundOnly = async (): Promise<void> => {
+    await this.#media.turn('camera', false);
+    this.#media.settle('camera');
+    if (!this.#media.microphone.on) await this.#media.open('microphone');
+    this.#enter();
+  };
+
+  #end = async (): Promise<void> => {
+    await this.#try(() => this.#session!.end());
+  };
+
+  async #try(act: () => Promise<void>): Promise<void> {
+    if (this.busy) return;
+    this.busy = true;
+    this.failed = '';
+    try {
+      await act();
+    } catch (error) {
+      // Somebody was quicker, or it is over: the stream says so in its own words.
+      const moved = error instanceof Problem && error.status === 409;
+      this.failed = moved ? '' : t('page.offline');
+      if (moved) await this.#session!.refresh().catch(() => {});
+      if (this.failed) live.say(this.failed);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  #openMenu = async (open: boolean): Promise<void> => {
+    this.menu = open;
+    await this.updateComplete;
+    this.querySelector<HTMLElement>(open ? '[role=menuitem]' : '[data-test=decline-reasons]')?.focus();
+  };
+
+  #rename = async (): Promise<void> => {
+    this.naming = true;
+    await this.updateComplete;
+    this.querySelector<HTMLInputElement>('#name')?.select();
+  };
+
+  #toggleChat = async (): Promise<void> => {
+    this.chatOpen = !this.chatOpen;
+    this.unread = 0;
+    if (this.chatOpen && !matchMedia('(min-width: 68.01rem)').matches) this.panelOpen = false;
+    await this.updateComplete;
+    if (this.chatOpen) this.querySelector<HTMLElement>('call-chat')?.focus();
+    else this.querySelector<HTMLElement>('[data-test=chat], [data-test=chat-toggle]')?.focus();
+  };
+
+  #togglePanel = async (): Promise<void> => {
+    this.panelOpen = !this.panelOpen;
+    if (this.panelOpen && !matchMedia('(min-width: 68.01rem)').matches) this.chatOpen = false;
+    await this.updateComplete;
+    this.querySelector<HTMLElement>(this.panelOpen ? '.room__left button' : '[data-test=customer]')?.focus();
+  };
+
+  // What is shown.
+
+  protected override updated(): void {
+    const view = this.view;
+    place(view);
+    const meeting = this.#session?.meeting;
+    const ringing = view === 'ring' && this.#session?.fresh === true;
+    this.#tab.ringing(ringing);
+    const calls = meeting ? t('agent.tab.ringing', { name: who(meeting) }) : '';
+    title(ringing ? (this.#ticks % 4 < 2 ? calls : t('agent.ring.now')) : this.#title(view), ringing ? undefined : meeting?.site.name);
+  }
+
+  #title(view: View): string {
+    const meeting = this.#session?.meeting;
+    if (view === 'problem') return t(`link.${this.problem ?? 'network'}`);
+    if (!meeting) return t('page.loading');
+    if (view === 'room') return t('call.with', { name: who(meeting) });
+    if (view === 'devices') return t('agent.enter.title', { visitor: who(meeting) });
+    if (view === 'left') return t('left.title');
+    if (view === 'ring') return t('page.reconnecting');
+    return t(`agent.note.${this.#note(view)}`, { name: meeting.ring?.taken_by ?? t('agent.somebody') });
+  }
+
+  #note(view: 'planned' | 'taken' | 'declined' | 'over' | 'loading'): Parameters<typeof notePage>[0] {
+    if (view !== 'over' && view !== 'loading') return view;
+    const outcome = this.#session?.meeting.outcome;
+    switch (outcome) {
+      case 'missed':
+      case 'cancelled':
+      case 'expired':
+        return outcome;
+      case 'declined':
+        return 'refused';
+      default:
+        return 'over';
+    }
+  }
+
+  protected override render(): unknown {
+    const session = this.#session;
+    const view = this.view;
+    const slim = { slim: true, ours: true };
+    if (view === 'problem') return frame(session?.meeting, linkPage(this.problem ?? 'network', () => void this.#open()), slim);
+    if (!session) return frame(undefined, html`<p class="muted single" role="status">${t('page.loading')}</p>`, slim);
+    switch (view) {
+      case 'ring':
+        return frame(
+          session.meeting,
+          ringPage(
+            { session, name: this.agentName, naming: this.naming, nameMissing: this.nameMissing, busy: this.busy, failed: this.failed, menu: this.menu, silent: !sounds.audible },
+            {
+              accept: () => void this.#accept(),
+              decline: (reason) => void this.#decline(reason),
+              menu: (open) => void this.#openMenu(open),
+              rename: () => void this.#rename(),
+              typed: (typed) => {
+                this.agentName = typed;
+                this.nameMissing = false;
+              },
+              sound: () => sounds.unlock(),
+            },
+          ),
+          slim,
+        );
+      case 'devices':
+        return frame(session.meeting, devicesPage(session, this.#media, { enter: this.#enter, soundOnly: () => void this.#soundOnly() }), { ours: true });
+      case 'room':
+        return roomPage(
+          { session, media: this.#media, room: this.#room!, self: this.agentName, chatOpen: this.chatOpen, panelOpen: this.panelOpen, unread: this.unread, failed: this.failed },
+          { chat: () => void this.#toggleChat(), panel: () => void this.#togglePanel(), end: () => void this.#end() },
+        );
+      case 'left':
+        return frame(session.meeting, summaryPage(session, this.chatOpen, () => void this.#toggleChat()), slim);
+      default:
+        return frame(session.meeting, notePage(this.#note(view), session), slim);
+    }
+  }
+}
+
+setTheme(themeFrom(location.search));
