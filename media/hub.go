@@ -22,6 +22,8 @@ type Hub struct {
 	engine *engine
 	totals totals
 
+	answerWithin time.Duration // how long an offer of ours waits
+
 	changed chan struct{} // one slot
 
 	mu         sync.Mutex // guards what follows
@@ -54,7 +56,7 @@ func Open(cfg Config, log *slog.Logger, now func() time.Time) (*Hub, error) {
 		return nil, fmt.Errorf("media: %w", err)
 	}
 	return &Hub{
-		cfg: cfg, log: log, now: now, engine: e,
+		cfg: cfg, log: log, now: now, engine: e, answerWithin: answerWithin,
 		changed: make(chan struct{}, 1), rooms: map[RoomID]*room{},
 	}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,6 +143,85 @@ func TestOpenNeedsAFreePort(t *testing.T) {
 	if other, err := Open(c, slog.New(slog.DiscardHandler), time.Now); err == nil {
 		_ = other.Close(t.Context())
 		t.Error("opened on a TCP port that is taken")
+	}
+}
+
+// The hub stops at once, though somebody holds a TCP connection and is silent.
+func TestCloseDoesNotWaitForSilentConnections(t *testing.T) {
+	h := quietHub(t, "127.0.0.1")
+	conn, err := net.Dial("tcp", h.Addresses()[0].String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	begin := time.Now()
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > tcpHelloTimeout/2 {
+		t.Errorf("took %s", took)
+	}
+	if _, err := conn.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection is still open")
+	}
+}
+
+func TestTCPConnectionsAreBounded(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &tcpListener{Listener: inner, limit: 1, conns: map[*tcpConn]struct{}{}}
+	defer func() { _ = l.Close() }()
+	dial := func() net.Conn {
+		conn, err := net.Dial("tcp", inner.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+	dial()
+	first, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := dial()
+	next := make(chan net.Conn)
+	go func() {
+		c, _ := l.Accept()
+		next <- c
+	}()
+	if _, err := over.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the second of one connection: %v", err)
+	}
+	_ = first.Close()
+	dial()
+	if c := <-next; c == nil {
+		t.Error("no connection was taken in the place that became free")
+	}
+}
+
+// told keeps the last event.
+type told chan Event
+
+func (s told) Tell(e Event) {
+	if b, ok := e.(Bye); ok {
+		s <- b
+	}
+}
+
+func TestOfferThatIsNotAnsweredEndsThePeer(t *testing.T) {
+	h := quietHub(t, "127.0.0.1")
+	h.answerWithin = 20 * time.Millisecond
+	s := make(told, 1)
+	_, err := h.Join(t.Context(), Grant{Room: "r", Participant: "a", PublishAudio: true}, s,
+		LegSpec{ID: "from", Direction: Publish, WeOffer: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bye := (<-s).(Bye); bye.Reason != Network {
+		t.Errorf("bye with %q", bye.Reason)
 	}
 }
 

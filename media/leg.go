@@ -200,7 +200,7 @@ func (l *leg) offer() error {
 	l.offers++
 	l.awaiting, l.stale = true, false
 	id := l.offers
-	l.deadline = time.AfterFunc(answerWithin, func() {
+	l.deadline = time.AfterFunc(l.peer.hub.answerWithin, func() {
 		l.peer.notice(func() {
 			if l.awaiting && l.offers == id {
 				l.peer.End(Network)

@@ -176,16 +176,22 @@ func publishCamera(t *testing.T, h *media.Hub, who string) *media.Peer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	offerCamera(t, p, s, 1)
+	return p
+}
+
+// offerCamera publishes a camera with the client's n-th offer.
+func offerCamera(t *testing.T, p *media.Peer, s *sink, n int) {
+	t.Helper()
 	pc, video := client(t), newVideo(t)
 	if _, err := pc.AddTransceiverFromTrack(video, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly}); err != nil {
 		t.Fatal(err)
 	}
 	offer, err := pc.CreateOffer(nil)
-	p.Offer("whip", 1, local(t, pc, offer, err), []media.Declared{{Mid: "0", Kind: media.Video, Source: media.Camera}})
+	p.Offer("whip", n, local(t, pc, offer, err), []media.Declared{{Mid: "0", Kind: media.Video, Source: media.Camera}})
 	remote(t, pc, webrtc.SDPTypeAnswer, wait[media.AnswerMade](t, s).SDP)
 	connect(t, s, "whip", pc)
 	send(t, video)
-	return p
 }
 
 // live waits until somebody's camera is live, on the hub's nudges and beyond.
@@ -323,6 +329,23 @@ func TestOnePeerWithManyLegs(t *testing.T) {
 		t.Errorf("bye with %q", bye.Reason)
 	}
 	<-p.Done()
+}
+
+// An offer that cannot be used leaves the leg as new: the next one is taken.
+func TestOfferAfterARefusedOne(t *testing.T) {
+	h := open(t)
+	s := newSink()
+	p, err := h.Join(soon(t), grant("r", "a"), s, whip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Offer("whip", 1, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"+
+		"c=IN IP4 0.0.0.0\r\na=mid:0\r\na=recvonly\r\na=rtpmap:111 opus/48000/2\r\n", nil)
+	if r := wait[media.Refused](t, s); r.Code != media.BadSDP {
+		t.Errorf("%+v", r)
+	}
+	offerCamera(t, p, s, 2)
+	live(t, h, "a")
 }
 
 // panicking panics when it is told of a newcomer.

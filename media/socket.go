@@ -9,11 +9,11 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/pion/ice/v4"
-	"golang.org/x/net/netutil"
 )
 
 // socketBufferBytes is asked of the kernel for each UDP socket, both ways: half
@@ -226,7 +226,7 @@ func (s *sockets) bind(cfg Config, maxTCP int, log *slog.Logger) error {
 			s.close()
 			return fmt.Errorf("listen for media: %w", err)
 		}
-		s.tcp[ip] = netutil.LimitListener(l, maxTCP)
+		s.tcp[ip] = &tcpListener{Listener: l, limit: maxTCP, conns: map[*tcpConn]struct{}{}}
 	}
 	if len(s.udp) == 0 {
 		return errors.New("listen for media: no local address is usable")
@@ -270,6 +270,64 @@ func (s *sockets) addresses() []netip.AddrPort {
 		out = append(out, netip.AddrPortFrom(ip, s.port))
 	}
 	return out
+}
+
+// tcpListener bounds the connections it has accepted and closes them with
+// itself: pion's mux would wait for those that have not said anything yet.
+type tcpListener struct {
+	net.Listener
+	limit int
+
+	mu     sync.Mutex // guards what follows
+	conns  map[*tcpConn]struct{}
+	closed bool
+}
+
+type tcpConn struct {
+	net.Conn
+	from *tcpListener
+}
+
+// Accept waits for a connection; those over the limit are closed at once.
+func (l *tcpListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := &tcpConn{conn, l}
+		l.mu.Lock()
+		ok := !l.closed && len(l.conns) < l.limit
+		if ok {
+			l.conns[c] = struct{}{}
+		}
+		l.mu.Unlock()
+		if ok {
+			return c, nil
+		}
+		_ = conn.Close()
+	}
+}
+
+// Close closes the listener and all it has accepted.
+func (l *tcpListener) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	open := l.conns
+	l.conns = map[*tcpConn]struct{}{}
+	l.mu.Unlock()
+	for c := range open {
+		_ = c.Conn.Close()
+	}
+	return l.Listener.Close()
+}
+
+// Close closes the connection and frees its place.
+func (c *tcpConn) Close() error {
+	c.from.mu.Lock()
+	delete(c.from.conns, c)
+	c.from.mu.Unlock()
+	return c.Conn.Close()
 }
 
 // tcpMux hands pion the TCP mux of the local address it asks for. (pion's own

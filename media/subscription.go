@@ -139,14 +139,16 @@ func (s *subscription) rewrite(p *packet) {
 // readRTCP reads what the subscriber says of this stream until the sender is
 // stopped, and passes on its wish for a key frame.
 func (s *subscription) readRTCP() {
-	for {
+	for failed := 0; failed <= readErrors; {
 		packets, _, err := s.sender.ReadRTCP()
-		if err != nil {
-			if isClosed(err) {
-				return
-			}
-			continue // one unreadable packet
+		if isClosed(err) {
+			return
 		}
+		if err != nil {
+			failed++
+			continue
+		}
+		failed = 0
 		for _, p := range packets {
 			switch p := p.(type) {
 			case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
