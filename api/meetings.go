@@ -143,7 +143,7 @@ func required(fields []meeting.FormField, in newMeeting) error {
 			pointer, value = "/topic", in.Topic
 		}
 		c.Unless(strings.TrimSpace(value) != "", pointer, "is required by this site")
-		c.Unless(f.Type != "consent" || value == "true", pointer, "must be \"true\": this site needs the consent")
+		c.Unless(f.Type != "consent" || value == "yes", pointer, "must be \"yes\": this site needs the consent")
 	}
 	return c.Err()
 }
@@ -301,6 +301,7 @@ func afterOf(c *gin.Context) (int64, error) {
 
 func (a *API) getButton(c *gin.Context) error {
 	s, _ := a.meetings.Policy().Site(httpd.Caller(c.Request.Context()).Site)
+	q, _ := a.meetings.Policy().Queue(s.Queue)
 	fields := make([]meeting.FormField, len(s.Fields))
 	for i, f := range s.Fields {
 		f.Type = cmp.Or(f.Type, "text")
@@ -308,7 +309,7 @@ func (a *API) getButton(c *gin.Context) error {
 	}
 	c.JSON(http.StatusOK, gin.H{
 		"site": s.ID, "name": s.Name, "brand": s.Brand, "privacy": s.Privacy, "language": cmp.Or(s.Language, "en"),
-		"languages": meeting.Languages(), "page_to_agent": s.PageToAgent, "open": true, "fields": fields,
+		"languages": meeting.Languages(), "page_to_agent": s.PageToAgent, "open": len(q.Desks) > 0, "fields": fields,
 	})
 	return nil
 }

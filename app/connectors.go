@@ -129,5 +129,5 @@ func (f framesOf) FrameAncestors(ctx context.Context, code string) []string {
 		return nil
 	}
 	s, _ := f.meetings.Policy().Site(m.Site)
-	return s.Origins
+	return slices.DeleteFunc(slices.Clone(s.Origins), func(o string) bool { return strings.Contains(o, "[") }) // CSP knows no IPv6
 }

@@ -253,7 +253,7 @@ func (p person) must(method, act string, body any) answer {
 func (h *house) button(extra map[string]any) answer {
 	h.t.Helper()
 	body := map[string]any{
-		"topic": "Onda lamp", "visitor": map[string]any{"name": "Anna Ferri", "phone": "+390212345678"}, "fields": map[string]any{"consent": "true"},
+		"topic": "Onda lamp", "visitor": map[string]any{"name": "Anna Ferri", "phone": "+390212345678"}, "fields": map[string]any{"consent": "yes"},
 	}
 	for k, v := range extra {
 		body[k] = v

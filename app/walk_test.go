@@ -178,7 +178,7 @@ func count(list []string, what string) int {
 func TestSameRequestTwice(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		headers := with{"Ringdown-Site": config.DemoSiteKey, "Origin": h.url, "Idempotency-Key": "click-1"}
-		body := `{"topic":"x","visitor":{"name":"Anna"},"fields":{"consent":"true"}}`
+		body := `{"topic":"x","visitor":{"name":"Anna"},"fields":{"consent":"yes"}}`
 		var wg sync.WaitGroup
 		ids := make([]string, 8)
 		for i := range ids {
