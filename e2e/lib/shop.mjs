@@ -37,11 +37,11 @@ addEventListener('message', (event) => window.heard.push([event.origin, event.da
 window.say = (message) => parent.postMessage(message, '*');`;
 
 /**
- * startDaemon gives { url, calls, reply, close }: `calls` lists every POST /v1/meetings,
+ * startDaemon gives { url, calls, asked, reply, close }: `calls` lists every POST /v1/meetings, `asked` every request,
  * `reply.button` and `reply.meeting` may be replaced by a test: { status, body, wait }.
  */
 export async function startDaemon({ pages = {} } = {}) {
-  const daemon = { calls: [], reply: { button: { body: site }, meeting: {} } };
+  const daemon = { calls: [], asked: [], reply: { button: { body: site }, meeting: {} } };
   const json = (answer, status, body) => {
     answer.writeHead(status, { 'Content-Type': status < 400 ? 'application/json' : 'application/problem+json' });
     answer.end(JSON.stringify(body));
@@ -53,6 +53,7 @@ export async function startDaemon({ pages = {} } = {}) {
   };
   const server = await listen(async (request, answer) => {
     const { pathname } = new URL(request.url, daemon.url);
+    daemon.asked.push(`${request.method} ${pathname}`);
     const cors = { 'Access-Control-Allow-Origin': request.headers.origin ?? '*', Vary: 'Origin', 'Access-Control-Allow-Headers': request.headers['access-control-request-headers'] ?? '', 'Access-Control-Allow-Methods': 'GET, POST' };
     if (pathname.startsWith('/v1/')) {
       for (const [name, value] of Object.entries(cors)) if (value) answer.setHeader(name, value);
@@ -77,12 +78,12 @@ export async function startDaemon({ pages = {} } = {}) {
   return Object.assign(daemon, server);
 }
 
-/** startShop serves pages of another origin; `page` gives their HTML, `headers` more headers. */
-export async function startShop(daemonURL, { headers = {}, attributes = '', strict = true } = {}) {
-  const shop = { attributes, headers };
+/** startShop serves pages of another origin; `attributes` go on the button; without `strict` there is no policy. */
+export async function startShop(daemonURL, { headers = {}, attributes = '' } = {}) {
+  const shop = { attributes, headers, strict: true };
   const server = await listen((_, answer) => {
     const policy = `default-src 'none'; script-src ${daemonURL}; connect-src ${daemonURL}; frame-src ${daemonURL}; img-src data:; require-trusted-types-for 'script'; trusted-types 'none'`;
-    answer.writeHead(200, { 'Content-Type': types['.html'], ...(strict && { 'Content-Security-Policy': policy }), ...shop.headers });
+    answer.writeHead(200, { 'Content-Type': types['.html'], ...(shop.strict && { 'Content-Security-Policy': policy }), ...shop.headers });
     answer.end(`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Onda pendant lamp</title><link rel="icon" href="data:,">
 <script src="${daemonURL}/button.js" async></script></head><body><main><h1>Onda pendant lamp</h1><p>Copper.</p></main><ringdown-button site="pk_demo_shop" ${shop.attributes}></ringdown-button></body></html>`);
   });

@@ -78,13 +78,19 @@ export class Call {
   };
 }
 
-/** mayDelegate tells whether a frame of this page can get camera and microphone. Where the browser does not say, it is tried. */
-export function mayDelegate(origin: string): boolean {
+/**
+ * mayDelegate tells whether a frame of this page can get camera and microphone;
+ * where the browser does not say, it is tried. Only a frame in the document
+ * knows, so a lazy one stands in `place` for a moment and loads nothing.
+ */
+export function mayDelegate(origin: string, place: Node): boolean {
   if (!window.isSecureContext) return false;
-  const probe = document.createElement('iframe') as HTMLIFrameElement & { featurePolicy?: { allowsFeature(feature: string): boolean } };
-  probe.allow = allow;
-  probe.src = `${origin}/`;
-  return ['camera', 'microphone'].every((feature) => probe.featurePolicy?.allowsFeature(feature) ?? true);
+  const probe = h('iframe', { hidden: true, loading: 'lazy', allow, src: `${origin}/button.js` }) as HTMLIFrameElement & { featurePolicy?: { allowsFeature(feature: string): boolean } };
+  if (!probe.featurePolicy) return true;
+  place.appendChild(probe);
+  const can = ['camera', 'microphone'].every((feature) => probe.featurePolicy?.allowsFeature(feature));
+  probe.remove();
+  return can;
 }
 
 /** leaveQuestion covers a running call until the visitor has decided. */

@@ -263,7 +263,7 @@ class RingdownButton extends HTMLElement {
   }
 
   #inTab(): boolean {
-    return this.getAttribute('open') === 'tab' || !mayDelegate(daemonOrigin);
+    return this.getAttribute('open') === 'tab' || !mayDelegate(daemonOrigin, this.#root);
   }
 
   /** #start makes the meeting. While it does, another press changes nothing. */
