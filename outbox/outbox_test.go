@@ -172,7 +172,7 @@ func TestOutboxFindsWorkWithoutAWake(t *testing.T) {
 
 func TestScheduleOfALastingDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := start(t, newMemory(), outbox.Options{})
+		h := start(t, newMemory(), outbox.Options{Config: outbox.Config{Poll: 5 * time.Minute}}) // days go by
 		h.desk.will(func(context.Context, outbox.Delivery) outbox.Result {
 			return outbox.Result{Verdict: outbox.Retry, Reason: "status_500", Status: 500}
 		})
@@ -249,7 +249,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := start(t, newMemory(), outbox.Options{})
+				h := start(t, newMemory(), outbox.Options{Config: outbox.Config{Poll: 5 * time.Minute}})
 				h.desk.will(func(_ context.Context, d outbox.Delivery) outbox.Result {
 					if d.Attempts > 0 {
 						return outbox.Result{Verdict: outbox.OK}

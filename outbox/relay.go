@@ -11,10 +11,7 @@ import (
 	"ringdown/meeting"
 )
 
-const (
-	poll       = time.Second // how long a lost wake can go unnoticed
-	relayBatch = 100
-)
+const relayBatch = 100
 
 // Relay turns events into deliveries.
 type Relay struct {
@@ -23,12 +20,13 @@ type Relay struct {
 	now         func() time.Time
 	log         *slog.Logger
 	met         *metrics
+	poll        time.Duration
 	wake        chan struct{}
 }
 
 // newRelay makes a Relay; see New.
-func newRelay(store Store, translators []Translator, now func() time.Time, log *slog.Logger, met *metrics) *Relay {
-	return &Relay{store: store, translators: translators, now: now, log: log, met: met, wake: make(chan struct{}, 1)}
+func newRelay(store Store, translators []Translator, cfg Config, now func() time.Time, log *slog.Logger, met *metrics) *Relay {
+	return &Relay{store: store, translators: translators, now: now, log: log, met: met, poll: cfg.withDefaults().Poll, wake: make(chan struct{}, 1)}
 }
 
 // Wake makes Run look for events now. It never blocks.
@@ -46,7 +44,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		if err == nil && n > 0 {
 			continue // there may be more
 		}
-		pause(ctx, r.wake, poll, err != nil)
+		pause(ctx, r.wake, r.poll, err != nil)
 	}
 	return nil
 }

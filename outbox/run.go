@@ -45,7 +45,7 @@ func New(o Options) (*Outbox, error) {
 	}
 	met := newMetrics(o.Metrics, o.Store)
 	return &Outbox{
-		Relay:  newRelay(o.Store, o.Translators, o.Now, o.Log, met),
+		Relay:  newRelay(o.Store, o.Translators, o.Config, o.Now, o.Log, met),
 		Sender: newSender(o.Store, o.Deliverers, o.Config, o.Now, o.Rand, o.Log, met),
 		store:  o.Store,
 	}, nil

@@ -11,12 +11,13 @@ import (
 	"time"
 )
 
-// Config is how the Sender works. A zero field means its default.
+// Config is how Relay and Sender work. A zero field means its default.
 type Config struct {
 	Parallel int           // attempts at a time; 0: 128
 	Timeout  time.Duration // of one attempt; 0: 15 s
 	Lease    time.Duration // how long a crashed process blocks what it held; 0: twice Timeout
 	Drain    time.Duration // how long attempts in flight may go on after ctx ends; 0: 5 s
+	Poll     time.Duration // how long a lost wake can go unnoticed; 0: 1 s
 }
 
 func (c Config) withDefaults() Config {
@@ -32,14 +33,17 @@ func (c Config) withDefaults() Config {
 	if c.Drain == 0 {
 		c.Drain = 5 * time.Second
 	}
+	if c.Poll == 0 {
+		c.Poll = time.Second
+	}
 	return c
 }
 
 // Validate checks c.
 func (c Config) Validate() error {
 	c = c.withDefaults()
-	if c.Parallel < 0 || c.Timeout < 0 || c.Drain < 0 {
-		return errors.New("outbox: parallel, timeout and drain must not be negative")
+	if c.Parallel < 0 || c.Timeout < 0 || c.Drain < 0 || c.Poll < 0 {
+		return errors.New("outbox: parallel, timeout, drain and poll must not be negative")
 	}
 	if c.Lease <= c.Timeout {
 		return errors.New("outbox: lease must be longer than timeout, or a slow attempt would run twice")
@@ -157,13 +161,13 @@ func (s *Sender) claim(ctx context.Context, now time.Time) (claimed []Delivery, 
 }
 
 // idle is how long nothing will become due, counted from the claim made for
-// now; at most poll.
+// now; at most Config.Poll.
 func (s *Sender) idle(ctx context.Context, now time.Time) time.Duration {
 	due, err := s.store.NextDue(ctx)
 	if err != nil || !due.After(now) {
-		return poll // nothing waits, or only what an earlier attempt of its Dest holds up
+		return s.cfg.Poll // nothing waits, or only what an earlier attempt of its Dest holds up
 	}
-	return min(poll, max(0, due.Sub(s.now())))
+	return min(s.cfg.Poll, max(0, due.Sub(s.now())))
 }
 
 // attempt makes one attempt of d. ctx ending means: start none. work ending
@@ -272,7 +276,7 @@ func (s *Sender) finish(books context.Context) {
 				break
 			}
 			s.trouble(books, "finish", err)
-			pause(books, nil, poll, true)
+			pause(books, nil, s.cfg.Poll, true)
 			if books.Err() != nil {
 				return
 			}

@@ -213,7 +213,7 @@ func TestOrderPerDestOnTheRealStore(t *testing.T) {
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			s := e.Open(t)
-			const meetings, each = 40, 10
+			const meetings, each = 15, 8
 			l := newLedger(meetings * each)
 			run(t, s.Outbox(), l, outbox.Config{Parallel: 16})
 			for m := range meetings {
