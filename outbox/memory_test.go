@@ -23,7 +23,7 @@ type memory struct {
 	attempts []outbox.Attempt
 	fault    error // every call returns it while it is set
 	finishes []int // sizes of the batches
-	extended map[int64]int
+	readOnly error // Extend and Finish return it while it is set
 }
 
 type row struct {
@@ -32,7 +32,7 @@ type row struct {
 }
 
 func newMemory() *memory {
-	return &memory{wakes: make(chan struct{}, 1), relayed: map[meeting.EventID]bool{}, extended: map[int64]int{}}
+	return &memory{wakes: make(chan struct{}, 1), relayed: map[meeting.EventID]bool{}}
 }
 
 // add is what a meeting's store does when it saves a change.
@@ -135,10 +135,10 @@ func (m *memory) row(id int64) *row {
 func (m *memory) Extend(_ context.Context, ids []int64, until time.Time) error {
 	unlock, err := m.lock()
 	defer unlock()
+	err = cmp.Or(err, m.readOnly)
 	for _, id := range ids {
 		if r := m.row(id); r != nil && err == nil {
 			r.lease = until
-			m.extended[id]++
 		}
 	}
 	return err
@@ -158,7 +158,7 @@ func (m *memory) Release(_ context.Context, ids []int64) error {
 func (m *memory) Finish(_ context.Context, done []outbox.Done) error {
 	unlock, err := m.lock()
 	defer unlock()
-	if err != nil {
+	if err = cmp.Or(err, m.readOnly); err != nil {
 		return err
 	}
 	m.finishes = append(m.finishes, len(done))

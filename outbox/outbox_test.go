@@ -467,6 +467,24 @@ func TestLeaseIsKeptWhileTheVendorIsSlow(t *testing.T) {
 	})
 }
 
+func TestALeaseThatRanOutIsNotTakenTwiceHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		store.readOnly = errors.New("disk full")
+		h := start(t, store, outbox.Options{})
+		store.add(event("1", "m1", meeting.KindCreated))
+		time.Sleep(5 * time.Minute) // ten leases
+		store.mu.Lock()
+		store.readOnly = nil
+		store.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := len(h.desk.seen()); n != 1 || h.the(t, 1).State != outbox.Delivered {
+			t.Errorf("%d attempts, %s", n, h.the(t, 1).State)
+		}
+	})
+}
+
 func TestACrashedProcessBlocksForOneLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
