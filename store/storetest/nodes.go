@@ -210,8 +210,9 @@ func leaseOfTheDead(t *testing.T, e Engine) {
 	ok(t, a.Outbox().Release(t.Context(), ids))
 	ok(t, a.Outbox().Extend(t.Context(), ids, t0()))
 	finish(t, a, done(d, outbox.Pending, t0()))
-	finish(t, a, done(d, outbox.Failed, t0()))
 	equal(t, len(claim(t, a, after(time.Minute))), 0)
+	finish(t, a, done(d, outbox.Failed, t0()))
+	equal(t, must[[]outbox.Delivery](t)(b.Outbox().List(t.Context(), outbox.Filter{}))[0].State, outbox.Pending)
 	equal(t, len(claim(t, b, after(time.Minute))), 0)
 
 	finish(t, a, done(d, outbox.Delivered, t0()))
