@@ -29,6 +29,7 @@ export class CallRemote extends PageElement {
   #picture: MediaStreamTrack | undefined;
   #sound: MediaStreamTrack | undefined;
   #kept = false;
+  #live = false;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -45,8 +46,13 @@ export class CallRemote extends PageElement {
     void (this.audio as (HTMLAudioElement & { setSinkId?(id: string): Promise<void> }) | null)?.setSinkId?.(id).catch(() => {});
   }
 
+  protected override willUpdate(): void {
+    // Before anything is hidden: what is on screen now is the last picture.
+    if (this.room.state === 'reconnecting' && this.#live && this.playing) this.#keepPicture();
+    this.#live = this.room.state === 'connected';
+  }
+
   protected override updated(): void {
-    if (this.room.state === 'reconnecting' && this.playing) this.#keepPicture();
     const [picture, sound] = [this.room.track('camera')?.track, this.room.track('microphone')?.track];
     if (picture && picture !== this.#picture && this.video) {
       if (this.playing) this.#keepPicture();
@@ -104,7 +110,7 @@ export class CallRemote extends PageElement {
   #words(wanted: boolean): TemplateResult {
     const { room } = this;
     const here = room.other !== undefined && room.state === 'connected';
-    const words = this.away ? t('call.other.away', { name: this.name }) : !here ? this.waiting : wanted ? t('call.other.picture-coming', { name: this.name }) : t('call.other.camera-off', { name: this.name });
+    const words = room.state === 'reconnecting' ? '' : this.away ? t('call.other.away', { name: this.name }) : !here ? this.waiting : wanted ? t('call.other.picture-coming', { name: this.name }) : t('call.other.camera-off', { name: this.name });
     return html`<div class="call__nobody" data-test="remote-words">
       <span class="face call__face">${initials(this.name) || icon('user')}</span>
       <p>${words}</p>

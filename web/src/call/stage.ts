@@ -135,10 +135,11 @@ export class CallStage extends PageElement {
   #selfView(): TemplateResult {
     const { media } = this;
     const back = media.camera.track?.getSettings().facingMode === 'environment';
-    return html`<button type="button" class="tile tile--self call__self call__self--${this.corner}" data-test="self-view" aria-label=${t('call.move-self')} title=${t('call.move-self')} @pointerdown=${this.#drag} @click=${this.#nextCorner}>
+    const words = media.view ? (back ? t('call.you-back') : t('call.you')) : t('call.you-no-camera');
+    return html`<button type="button" class="tile tile--self call__self call__self--${this.corner}" data-test="self-view" aria-label=${`${words}. ${t('call.move-self')}`} title=${t('call.move-self')} @pointerdown=${this.#drag} @click=${this.#nextCorner}>
       <call-self .media=${media}></call-self>
       ${media.view ? nothing : html`<span class="call__nobody" aria-hidden="true"><span class="face face--sm">${initials(this.self) || icon('user')}</span></span>`}
-      <span class="tile__name">${media.microphone.on ? nothing : icon('mic-off')}${media.view ? (back ? t('call.you-back') : t('call.you')) : t('call.you-no-camera')}</span>
+      <span class="tile__name">${media.microphone.on ? nothing : icon('mic-off')}${words}</span>
     </button>`;
   }
 
@@ -287,7 +288,7 @@ export class CallStage extends PageElement {
       tile.removeEventListener('pointermove', move);
       tile.style.translate = '';
       if (!this.#dragged) return;
-      const stage = this.getBoundingClientRect();
+      const stage = tile.parentElement!.getBoundingClientRect();
       const [x, y] = [from.left + from.width / 2 + event.clientX - down.clientX, from.top + from.height / 2 + event.clientY - down.clientY];
       this.corner = `${y < stage.top + stage.height / 2 ? 't' : 'b'}${x < stage.left + stage.width / 2 ? 'l' : 'r'}`;
     };

@@ -48,7 +48,7 @@ function rows(flat: Flat | undefined, said: ReadonlySet<string | undefined>): un
 
 /** A ticked box reads yes. */
 function plain(value: string): string {
-  return value === 'true' ? t('agent.facts.yes') : value === 'false' ? t('agent.facts.no') : value;
+  return value === 'true' || value === 'yes' ? t('agent.facts.yes') : value === 'false' || value === 'no' ? t('agent.facts.no') : value;
 }
 
 /** "order_number" reads "Order number". */

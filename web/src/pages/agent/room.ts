@@ -22,17 +22,14 @@ export function devicesPage(session: MeetingSession, media: LocalMedia, acts: En
   const { camera, microphone } = media;
   const asking = camera.asking || microphone.asking;
   return html`<div class="check">
-    <div class="stack">
-      <div class="check__view stage">
-        <div class="tile">
-          <call-self .media=${media}></call-self>
-          ${media.view ? html`<span class="tile__name">${t('call.you')}</span>` : html`<div class="call__nobody"><span class="face call__face">${icon('user')}</span><p>${asking ? t('device.asking') : t('check.view.off')}</p></div>`}
-        </div>
-        <div class="bar" role="group" aria-label=${t('check.controls')}><div class="bar__keys">${micKey(media)} ${cameraKey(media)} ${flipKey(media)}</div></div>
+    <div class="check__view stage">
+      <div class="tile">
+        <call-self .media=${media}></call-self>
+        ${media.view ? html`<span class="tile__name">${t('call.you')}</span>` : html`<div class="call__nobody"><span class="face call__face">${icon('user')}</span><p>${asking ? t('device.asking') : t('check.view.off')}</p></div>`}
       </div>
-      ${camera.track || microphone.track ? html`<div class="card devs">${deviceSelects(media, 'enter')}</div>` : nothing}
+      <div class="bar" role="group" aria-label=${t('check.controls')}><div class="bar__keys">${micKey(media)} ${cameraKey(media)} ${flipKey(media)}</div></div>
     </div>
-    <div class="stack stack--loose">
+    <div class="check__main stack stack--loose">
       <div class="stack stack--tight">
         <div class="row">${statePill('live', t('agent.yours'))}</div>
         <h1 tabindex="-1">${t('agent.enter.title', { visitor: who(session.meeting) })}</h1>
@@ -44,6 +41,7 @@ export function devicesPage(session: MeetingSession, media: LocalMedia, acts: En
         <div class="check__acts"><button type="button" class="btn btn--ghost" data-test="enter-sound" ?disabled=${asking} @click=${acts.soundOnly}>${icon('mic')}${t('check.sound-only')}</button></div>
       </div>
     </div>
+    ${camera.track || microphone.track ? html`<div class="card devs">${deviceSelects(media, 'enter')}</div>` : nothing}
   </div>`;
 }
 
@@ -72,7 +70,7 @@ export function roomPage(view: RoomView, acts: RoomActs): TemplateResult {
     <header class="room__top">
       <span class="mark">${icon('mark')}<span class="sr">Ringdown</span></span>
       <div class="room__title"><h1 tabindex="-1" class="clip">${name}</h1><span class="sub clip">${pageLine(meeting)}</span></div>
-      ${session.connected ? statePill('live', t('agent.live')) : statePill('waiting', t('page.reconnecting'))}
+      ${session.fresh ? statePill('live', t('agent.live')) : statePill('waiting', t('page.reconnecting'))}
       <span class="ref push hide-s" data-test="reference">${meeting.reference}</span> ${languagePicker()}
     </header>
     ${view.failed ? html`<div class="banner banner--bad banner--edge room__failed" role="alert">${icon('warning')}<p>${view.failed}</p></div>` : nothing}

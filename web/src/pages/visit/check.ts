@@ -20,12 +20,13 @@ export interface CheckActs {
 export function checkPage(media: LocalMedia, acts: CheckActs, busy: boolean, failed: string): TemplateResult {
   const whole = wholeProblem(media);
   return html`<div class="check">
-    <div class="stack">${view(media, whole === 'blocked')} ${selects(media)}</div>
-    <div class="stack stack--loose">
+    ${view(media, whole === 'blocked')}
+    <div class="check__main stack stack--loose">
       ${whole ? blocked(media, whole, acts) : ready(media)}
       ${failed ? html`<div class="banner banner--bad" role="alert">${icon('warning')}<p>${failed}</p></div>` : nothing}
       ${whole ? nothing : callActs(media, acts, busy)}
     </div>
+    ${selects(media)}
   </div>`;
 }
 

@@ -147,13 +147,15 @@ export class VisitPage extends PageElement {
         this.#answeredAt = Date.now();
         live.say(t('call.answered', { name: this.#agent }));
       }
-      if (!matchMedia('(min-width: 56.01rem)').matches) this.chatOpen = false;
+      // On a phone the chat covers the picture: it stays only where there is nothing else.
+      const { camera, microphone } = this.#media;
+      if (!matchMedia('(min-width: 56.01rem)').matches && (camera.on || microphone.on)) this.chatOpen = false;
       this.#room?.enter();
       return;
     }
-    if (was === 'call' || was === 'waiting' || was === 'check') this.chatOpen = false;
     if (now === 'check' || now === 'waiting') return;
     // It is over, one way or another.
+    this.chatOpen = false;
     this.#room?.leave();
     this.#media.stop();
     this.#session?.unfollow();

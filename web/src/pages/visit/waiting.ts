@@ -34,7 +34,7 @@ export function waitingPage(view: WaitingView, acts: WaitingActs): TemplateResul
     <div class="stack stack--tight"><h1 tabindex="-1">${t('waiting.title')}</h1><p class="lead">${t('waiting.lead')}</p></div>
     <div class="card card--pad stack">
       <div class="row">
-        ${session.connected ? statePill('ringing', (session.meeting.ring?.round ?? 1) > 1 ? t('waiting.ringing-again') : t('waiting.ringing')) : statePill('waiting', t('page.reconnecting'))}
+        ${session.fresh ? statePill('ringing', (session.meeting.ring?.round ?? 1) > 1 ? t('waiting.ringing-again') : t('waiting.ringing')) : statePill('waiting', t('page.reconnecting'))}
       </div>
       ${limit(session)}
       ${view.failed ? html`<div class="banner banner--bad" role="alert">${icon('warning')}<p>${view.failed}</p></div>` : nothing}
