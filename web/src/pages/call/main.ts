@@ -6,7 +6,7 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { Problem } from '../../lib/api';
 import { PageElement } from '../../lib/element';
 import { icon } from '../../lib/icon';
-import { languagePicker } from '../../lib/parts';
+import { languagePicker, theLine } from '../../lib/parts';
 import { setBrand, setTheme, themeFrom } from '../../lib/theme';
 import { t, text } from '../../lib/words';
 import { Form } from '../button/form';
@@ -84,12 +84,13 @@ class CallPage extends PageElement {
   }
 
   #closed(): TemplateResult {
-    return html`<div class="stack"><h1>${t('plain.closed')}</h1><p class="lead">${t('plain.closed.words', { name: this.#site?.name ?? '' })}</p></div>`;
+    return html`<div class="stack plain__none">${theLine('ended', icon('user'), icon('users'))}<h1>${t('plain.closed')}</h1><p class="lead">${t('plain.closed.words', { name: this.#site?.name ?? '' })}</p></div>`;
   }
 
   #lost(): TemplateResult {
     const unknown = this.#error instanceof Problem && this.#error.status >= 400 && this.#error.status < 500 && this.#error.status !== 429;
-    return html`<div class="stack">
+    return html`<div class="stack plain__none">
+      ${theLine('failed', icon('user'), icon('users'))}
       <h1>${t(unknown ? 'plain.unknown' : 'plain.lost')}</h1>
       <p class="lead">${t(unknown ? 'plain.unknown.words' : 'plain.lost.words')}</p>
       ${unknown ? nothing : html`<p><button type="button" class="btn btn--primary" @click=${() => void this.#load()}>${t('page.again')}</button></p>`}
