@@ -86,6 +86,10 @@ func (e *engine) configure() error {
 	// The lite side only answers: clients reach us at announced addresses, and
 	// nobody can make us send checks to an address of their choice.
 	se.SetLite(true)
+	// Firefox nominates every pair it checks and uses the best of them. A lite side
+	// that takes the last one instead would find it silent, and give the call up
+	// after iceFailedAfter although packets arrive on the other.
+	se.SetICEUseCandidateCheckPriority(true)
 	se.SetNetworkTypes([]webrtc.NetworkType{
 		webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6,
 	})

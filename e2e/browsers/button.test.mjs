@@ -93,11 +93,17 @@ for (const name of browsers) {
     test('keeps its key while it tries the same again, and takes another for another wish', async () => {
       await visit();
       daemon.reply.meeting = { status: 503, body: { code: 'unavailable', detail: 'not now' } };
+      const refused = (times) => page.waitForFunction(() => { // told, and ready for another try
+        const root = document.querySelector('ringdown-button').shadowRoot;
+        return root.querySelector('.fault p') && root.querySelector('button[type=submit]').getAttribute('aria-disabled') === 'false';
+      }, { timeout: 5000 }).then(() => assert.equal(daemon.calls.length, times));
       await fill();
       await submit();
+      await refused(1);
       assert.match(await textOf('.fault p'), /cannot take your call at the moment/);
+      assert.equal(await textOf('button[type=submit]'), 'Try again');
       await submit();
-      await page.waitForFunction(() => document.querySelector('ringdown-button').shadowRoot.querySelector('.fault p'));
+      await refused(2);
       await (await find('#f-topic')).type('Height');
       daemon.reply.meeting = {};
       await submit();

@@ -83,7 +83,7 @@ export async function startDaemon({ config, env = {}, origin, args = [], readyMs
     },
   };
   const until = Date.now() + readyMs;
-  while (!(daemon.facts = read(banner)) || !(await isReady(url, port))) {
+  while (!(daemon.facts = read(banner)) || !(await isReady(url, Number(new URL(url).port) || port))) {
     if (exit || Date.now() > until) {
       await daemon.stop();
       throw new Error(`ringdown ${exit ? `ended (${exit.code ?? exit.signal})` : `was not ready in ${readyMs} ms`}:\n${output}`);
