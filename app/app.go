@@ -84,7 +84,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	}
 	public := a.publicURL()
 
-	a.store, err = store.Open(ctx, store.Config{Database: cfg.Database.Reveal(), DataDir: cfg.DataDir}, log.With("room", "store"))
+	a.store, err = store.Open(ctx, store.Config{Database: cfg.Database.Reveal(), DataDir: cfg.DataDir}, log.With("part", "store"))
 	if err != nil {
 		return a, err
 	}
@@ -97,7 +97,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	if err != nil {
 		return a, err
 	}
-	if a.hub, err = media.Open(cfg.Media, log.With("room", "media"), time.Now); err != nil {
+	if a.hub, err = media.Open(cfg.Media, log.With("part", "media"), time.Now); err != nil {
 		return a, err
 	}
 	a.undo = append(a.undo, func() { _ = a.hub.Close(context.Background()) })
@@ -110,7 +110,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		}
 	}
 	policy := meeting.Policy{Sites: a.cfg.Sites, Queues: a.cfg.Queues}
-	meetings := meeting.New(a.store.Meetings(), policy, time.Now, log.With("room", "meeting"))
+	meetings := meeting.New(a.store.Meetings(), policy, time.Now, log.With("part", "meeting"))
 	links := access.Links{Keys: keys, PublicURL: public}
 	exit, err := egress.New(cfg.Egress, egress.Deps{Metrics: registry, Own: a.ownAddresses})
 	if err != nil {
@@ -128,7 +128,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	if err != nil {
 		return a, err
 	}
-	rest, err := api.New(meetings, keys, api.Config{PublicURL: public}, time.Now, log.With("room", "api"))
+	rest, err := api.New(meetings, keys, api.Config{PublicURL: public}, time.Now, log.With("part", "api"))
 	if err != nil {
 		return a, err
 	}
@@ -147,8 +147,8 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		return a, err
 	}
 	a.facts.Pages = pages.Built()
-	rooms := &rooms{hub: a.hub, meetings: meetings, keys: keys, log: log.With("room", "media")}
-	sockets, err := signal.New(a.hub, rooms, signal.Config{AllowOrigin: sameOrigin(public)}, log.With("room", "signal"))
+	rooms := &rooms{hub: a.hub, meetings: meetings, keys: keys, log: log.With("part", "media")}
+	sockets, err := signal.New(a.hub, rooms, signal.Config{AllowOrigin: sameOrigin(public)}, log.With("part", "signal"))
 	if err != nil {
 		return a, err
 	}
@@ -296,7 +296,7 @@ func sameOrigin(public string) func(origin, host string) bool {
 
 func newOutbox(s *store.Store, vendors []connectors.Connector, registry prometheus.Registerer, log *slog.Logger) (*outbox.Outbox, error) {
 	o := outbox.Options{
-		Store: s.Outbox(), Deliverers: map[string]outbox.Deliverer{}, Now: time.Now, Log: log.With("room", "outbox"), Metrics: registry,
+		Store: s.Outbox(), Deliverers: map[string]outbox.Deliverer{}, Now: time.Now, Log: log.With("part", "outbox"), Metrics: registry,
 	}
 	for _, v := range vendors {
 		if t, ok := v.(outbox.Translator); ok {

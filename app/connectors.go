@@ -48,7 +48,7 @@ const demoReply = "demo-reply-secret-of-this-machine"
 func (a *App) openDesk(ctx context.Context, public string) (inbox string, err error) {
 	account := desk.Account{ID: 1, Name: "Maison Vela", MapKey: "phone", ReplyURL: public + "/xcally/" + config.DemoAccount + "/reply/" + demoReply}
 	open := func(listen string) (*desk.Server, error) {
-		s, err := desk.New(desk.Config{Listen: listen, Accounts: []desk.Account{account}}, a.log.With("room", "emulate/xcally"))
+		s, err := desk.New(desk.Config{Listen: listen, Accounts: []desk.Account{account}}, a.log.With("part", "emulate/xcally"))
 		if err != nil {
 			return nil, err
 		}
