@@ -126,16 +126,17 @@ export class CallSelf extends PageElement {
   }
 
   protected override updated(): void {
-    const track = this.media.view;
-    if (!this.video || track === this.#shown) return;
+    const [video, track] = [this.video, this.media.view];
+    if (!video || !track || (video.srcObject && track === this.#shown)) return;
     this.#shown = track;
-    this.video.srcObject = track ? new MediaStream([track]) : null;
-    if (track) void this.video.play().catch(() => {}); // autoplay has it already, or will
+    video.srcObject = new MediaStream([track]);
+    void video.play().catch(() => {}); // autoplay has it already, or will
   }
 
-  protected override render(): TemplateResult {
+  protected override render(): TemplateResult | typeof nothing {
+    if (!this.media.view) return nothing;
     const back = this.media.camera.track?.getSettings().facingMode === 'environment';
-    return html`<video class="pic ${back ? '' : 'pic--mirror'}" data-test="self-video" autoplay muted playsinline .muted=${true} ?hidden=${!this.media.view} aria-label=${t('call.your-picture')}></video>`;
+    return html`<video class="pic ${back ? '' : 'pic--mirror'}" data-test="self-video" autoplay muted playsinline .muted=${true} aria-label=${t('call.your-picture')}></video>`;
   }
 }
 

@@ -14,10 +14,8 @@ export interface Slot {
   readonly problem?: DeviceProblem;
 }
 
-interface Wishes {
-  camera: boolean;
-  microphone: boolean;
-}
+/** What was on; a kind that was never asked for is missing. */
+type Wishes = Partial<Record<DeviceKind, boolean>>;
 
 export interface MediaEvents {
   change: undefined;
@@ -49,9 +47,14 @@ export class LocalMedia extends Emitter<MediaEvents> {
     return (this.camera.on && this.camera.track) || null;
   }
 
-  /** Whether the person was ever asked in this tab; a reload remembers. */
-  get wishes(): Wishes | undefined {
-    return kept<Wishes>('media');
+  /** What was on before a reload of this tab. */
+  get wishes(): Wishes {
+    return kept<Wishes>('media') ?? {};
+  }
+
+  /** asked tells whether the person was ever asked for a device in this tab. */
+  asked(kind: DeviceKind): boolean {
+    return this.wishes[kind] !== undefined;
   }
 
   /** open asks for one device and switches it on. It tells whether it is on now. */
@@ -69,7 +72,7 @@ export class LocalMedia extends Emitter<MediaEvents> {
     } else {
       this.#set(kind, { on: false, asking: false, problem: result.problem });
     }
-    this.#remember();
+    this.#remember(kind);
     this.#endWatch ??= changed(() => void this.#list());
     await this.#list();
     return result.track !== undefined;
@@ -100,7 +103,7 @@ export class LocalMedia extends Emitter<MediaEvents> {
     const { problem: _gone, track, ...rest } = slot;
     this.#set(kind, { ...rest, on, ...(kind === 'microphone' && track && { track }) });
     if (kind === 'microphone' && slot.track) slot.track.enabled = on;
-    this.#remember();
+    this.#remember(kind);
   }
 
   /** forget drops a refusal that the person has read. */
@@ -151,8 +154,8 @@ export class LocalMedia extends Emitter<MediaEvents> {
     this.emit('change', undefined);
   }
 
-  #remember(): void {
-    keep('media', { camera: this.camera.on, microphone: this.microphone.on });
+  #remember(kind: DeviceKind): void {
+    keep('media', { ...this.wishes, [kind]: this.#slots[kind].on });
   }
 
   async #list(): Promise<void> {

@@ -97,8 +97,8 @@ export class AgentPage extends PageElement {
     session.follow();
     if (this.entered) {
       const wishes = this.#media.wishes;
-      if (wishes?.camera) void this.#media.open('camera');
-      if (wishes?.microphone) void this.#media.open('microphone');
+      if (wishes.camera) void this.#media.open('camera');
+      if (wishes.microphone) void this.#media.open('microphone');
     }
     this.#changed();
   }

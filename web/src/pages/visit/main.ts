@@ -97,8 +97,8 @@ export class VisitPage extends PageElement {
       keep('seen', true);
       session.follow();
       const wishes = this.#media.wishes; // what was on before a reload
-      if (wishes?.camera) void this.#media.open('camera');
-      if (wishes?.microphone) void this.#media.open('microphone');
+      if (wishes.camera) void this.#media.open('camera');
+      if (wishes.microphone) void this.#media.open('microphone');
     }
     this.#changed();
   }
@@ -192,14 +192,12 @@ export class VisitPage extends PageElement {
   // What the person does.
 
   #call = async (): Promise<void> => {
-    const { camera, microphone } = this.#media;
-    const asked = this.#media.wishes !== undefined || camera.problem || microphone.problem;
-    if (!asked) {
-      // One press is enough: camera, microphone, then the call, if nothing needs words.
-      const all = [await this.#media.open('camera'), await this.#media.open('microphone')];
-      if (all.includes(false)) return;
+    // One press is enough: what was not asked for is asked for now, then the call, if nothing needs words.
+    let fine = true;
+    for (const kind of ['camera', 'microphone'] as const) {
+      if (!this.#media.asked(kind)) fine = (await this.#media.open(kind)) && fine;
     }
-    await this.#ring();
+    if (fine) await this.#ring();
   };
 
   #soundOnly = async (): Promise<void> => {
@@ -211,6 +209,7 @@ export class VisitPage extends PageElement {
 
   #chatOnly = async (): Promise<void> => {
     this.#media.stop();
+    keep('media', { camera: false, microphone: false });
     this.chatOpen = true;
     await this.#ring();
   };
