@@ -13,7 +13,7 @@
 //   chat chat-dot chat-log chat-input chat-send message message-pending chat-close
 //   leave                                                              the end of it
 //   ended again close stay redirect                                    after it
-//   name accept decline decline-reasons reason-<word> since taken-by   the agent's ring
+//   name accept decline decline-reasons reason-<word> since taken-by talk-here   the agent's ring
 //   enter enter-sound end end-confirm end-stay customer details        the agent's room
 //   reference language
 

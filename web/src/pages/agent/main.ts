@@ -50,6 +50,8 @@ export class AgentPage extends PageElement {
   #view: View = 'loading';
   #tab = new Tab();
   #ticks = 0;
+  /** This tab is the one that talks: it answered, or was opened after the answer. */
+  #here = false;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -91,6 +93,7 @@ export class AgentPage extends PageElement {
     const { meeting } = session;
     brand(meeting.site.brand);
     this.entered = kept<boolean>('entered') === true; // a reload comes back to the room
+    this.#here = meeting.state === 'active';
     session.on('change', () => this.#changed());
     session.on('said', (message) => this.#said(message));
     session.on('lost', (problem) => this.#lost(problem));
@@ -118,7 +121,7 @@ export class AgentPage extends PageElement {
       case 'requested':
         return meeting.ring?.you_declined ? 'declined' : 'ring';
       case 'active':
-        return !this.#mine ? 'taken' : this.entered ? 'room' : 'devices';
+        return !this.#mine || !this.#here ? 'taken' : this.entered ? 'room' : 'devices';
       case 'ended':
         return this.#mine ? 'left' : 'over';
     }
@@ -149,7 +152,7 @@ export class AgentPage extends PageElement {
       this.#media.stop();
       if (was === 'room') sounds.left();
     }
-    if (now === 'taken') live.say(t('agent.note.taken', { name: this.#session?.meeting.ring?.taken_by ?? t('agent.somebody') }));
+    if (now === 'taken' && !this.#mine) live.say(t('agent.note.taken', { name: this.#session?.meeting.ring?.taken_by ?? t('agent.somebody') }));
     if (now === 'left' || now === 'over') this.#session?.unfollow();
     if (now === 'left') this.chatOpen = false;
   }
@@ -199,6 +202,7 @@ export class AgentPage extends PageElement {
       return;
     }
     this.#named(called);
+    this.#here = true;
     await this.#try(() => this.#session!.accept(called));
   };
 
@@ -214,6 +218,11 @@ export class AgentPage extends PageElement {
     this.agentName = called;
     this.naming = this.nameMissing = false;
   }
+
+  #talkHere = (): void => {
+    this.#here = true;
+    this.#changed();
+  };
 
   #enter = (): void => {
     beReady();
@@ -302,6 +311,7 @@ export class AgentPage extends PageElement {
   }
 
   #note(view: 'planned' | 'taken' | 'declined' | 'over' | 'loading'): Parameters<typeof notePage>[0] {
+    if (view === 'taken' && this.#mine) return 'elsewhere';
     if (view !== 'over' && view !== 'loading') return view;
     const outcome = this.#session?.meeting.outcome;
     switch (outcome) {
@@ -352,7 +362,7 @@ export class AgentPage extends PageElement {
       case 'left':
         return frame(session.meeting, summaryPage(session, this.chatOpen, () => void this.#toggleChat()), slim);
       default:
-        return frame(session.meeting, notePage(this.#note(view), session), slim);
+        return frame(session.meeting, notePage(this.#note(view), session, this.#talkHere), slim);
     }
   }
 }

@@ -116,15 +116,16 @@ function menuKey(event: KeyboardEvent, acts: RingActs): void {
 }
 
 /** Everything a ring can turn into that this agent does not answer. */
-export function notePage(kind: 'planned' | 'taken' | 'declined' | 'missed' | 'cancelled' | 'refused' | 'expired' | 'over', session: MeetingSession): TemplateResult {
+export function notePage(kind: 'planned' | 'taken' | 'elsewhere' | 'declined' | 'missed' | 'cancelled' | 'refused' | 'expired' | 'over', session: MeetingSession, talkHere: () => void): TemplateResult {
   const { meeting } = session;
   const name = meeting.ring?.taken_by ?? t('agent.somebody');
-  const look = kind === 'planned' ? 'waiting' : kind === 'taken' ? 'live' : kind === 'missed' || kind === 'expired' ? 'failed' : 'ended';
+  const look = kind === 'planned' ? 'waiting' : kind === 'taken' || kind === 'elsewhere' ? 'live' : kind === 'missed' || kind === 'expired' ? 'failed' : 'ended';
   const known = visitorName(meeting);
   const waits = kind === 'planned' || kind === 'declined';
   return html`<div class="stack stack--loose single" data-test=${kind === 'taken' ? 'taken-by' : kind}>
-    ${theLine(look, known ? html`<b>${initials(known)}</b>` : icon('user'), kind === 'taken' ? html`<b>${initials(name)}</b>` : icon(kind === 'planned' ? 'clock' : 'phone'))}
+    ${theLine(look, known ? html`<b>${initials(known)}</b>` : icon('user'), kind === 'taken' || kind === 'elsewhere' ? html`<b>${initials(name)}</b>` : icon(kind === 'planned' ? 'clock' : 'phone'))}
     <div class="stack stack--tight"><h1 tabindex="-1">${t(`agent.note.${kind}`, { name })}</h1><p class="lead">${t(`agent.note.${kind}.why`, { visitor: who(meeting) })}</p></div>
+    ${kind === 'elsewhere' ? html`<button type="button" class="btn btn--line single__act" data-test="talk-here" @click=${talkHere}>${icon('camera')}${t('call.rejoin-here')}</button>` : nothing}
     ${waits && !session.fresh ? statePill('waiting', t('page.reconnecting')) : nothing}
     ${kind === 'planned' || kind === 'missed' || kind === 'cancelled' ? html`<section class="card"><div class="card__head"><h2>${t('agent.details')}</h2></div><div class="card__body">${customer(meeting)}</div></section>` : nothing}
   </div>`;
