@@ -195,7 +195,7 @@ export class CallStage extends PageElement {
       <div class="bar__keys">
         ${micKey(this.media)} ${cameraKey(this.media)} ${flipKey(this.media)}
         <button type="button" class="key" data-test="devices" aria-expanded=${this.settings ? 'true' : 'false'} aria-label=${t('call.devices')} @click=${() => this.#openSettings(!this.settings)}>${icon('settings')}<span aria-hidden="true">${t('call.devices.key')}</span></button>
-        <button type="button" class="key" data-test="chat" aria-expanded=${this.chatOpen ? 'true' : 'false'} aria-label=${chatWords} @click=${() => this.#tell('chat')}>${icon('chat')}<span aria-hidden="true">${t('call.chat.key')}</span>${this.unread > 0 ? html`<span class="key__dot" data-test="chat-dot" aria-hidden="true">${this.unread}</span>` : nothing}</button>
+        <button type="button" class="key" data-test="chat" aria-expanded=${this.chatOpen ? 'true' : 'false'} aria-label=${chatWords} @click=${() => this.#tell('chat')}>${icon('chat')}<span aria-hidden="true">${t('call.chat.key')}</span>${this.unread > 0 ? html`<span class="key__dot" data-test="chat-dot" data-count=${this.unread}></span>` : nothing}</button>
         ${this.agent ? html`<button type="button" class="key call__panel-key" data-test="customer" aria-expanded=${this.panelOpen ? 'true' : 'false'} aria-label=${t('agent.customer')} @click=${() => this.#tell('panel')}>${icon('user')}<span aria-hidden="true">${t('agent.customer.key')}</span></button>` : nothing}
       </div>
       <span class="bar__gap"></span>

@@ -1,0 +1,127 @@
+// Every screen of the walk, looked at: wide and phone, light and dark, in three
+// languages. The pictures are for people (e2e/out/); axe and the ruler judge
+// what a program can.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { launch, newPage } from '../lib/browser.mjs';
+import { startDaemon } from '../lib/daemon.mjs';
+import { complaintsOfAxe, gallery, overflow, sizes } from '../lib/looks.mjs';
+
+const hook = (name) => `[data-test="${name}"]`;
+const langs = ['en', 'fr', 'it'];
+/** inLanguage is a link that opens in a language, its secret kept behind. */
+const inLanguage = (link, lang) => link.replace('#', `?lang=${lang}#`);
+
+describe('the look of every screen', { timeout: 280_000 }, () => {
+  let browser, daemon;
+  before(async () => {
+    daemon = await startDaemon();
+    browser = await launch('chromium');
+  });
+  after(async () => {
+    await browser?.close();
+    await daemon?.stop();
+  });
+
+  async function api(path, body) {
+    const answer = await fetch(daemon.url + path, {
+      method: body ? 'POST' : 'GET', body: body && JSON.stringify(body),
+      headers: { Authorization: `Bearer ${daemon.apiKey()}`, ...(body && { 'Content-Type': 'application/json' }) },
+    });
+    assert.ok(answer.ok, `${path}: ${answer.status}`);
+    return answer.json();
+  }
+  const meeting = (more = {}) => api('/v1/meetings', {
+    topic: 'How high to hang the Onda', visitor: { name: 'Anna Ferri', phone: '+39 02 1234 5678', email: 'anna@example.org' },
+    fields: { order: '4411' }, metadata: { article: 'ONDA-COPPER' }, ...more,
+  });
+  async function open(url, options) {
+    const page = await newPage(browser, options);
+    await page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }]); // no colour half-way to the other theme
+    await page.goto(url);
+    return page;
+  }
+  async function press(page, selector) {
+    await (await page.waitForSelector(selector, { visible: true, timeout: 20_000 })).evaluate((e) => e.click());
+  }
+  const state = (page, wanted) => page.waitForFunction((s) => document.body.dataset.state === s, { timeout: 20_000 }, wanted);
+
+  /** look takes the pictures and judges. */
+  async function look(page, name) {
+    await page.bringToFront();
+    const found = [];
+    for (const [size, viewport] of Object.entries({ ...sizes, narrow: { width: 320, height: 700 } })) {
+      await page.setViewport(viewport);
+      const wide = await overflow(page);
+      if (wide > 0) found.push(`${size}: ${wide} px too wide`);
+    }
+    await gallery(page, name, { fullPage: !/^(call|room)/.test(name) });
+    found.push(...(await complaintsOfAxe(page)));
+    assert.deepEqual(found, [], name);
+  }
+
+  for (const lang of langs) test(`a visitor and an agent, in ${lang}`, async () => {
+    const made = await meeting({ language: lang });
+    const visitor = await open(inLanguage(made.links.visitor, lang));
+    await state(visitor, 'check');
+    await look(visitor, 'check-asks');
+    for (const kind of ['microphone', 'camera']) {
+      const on = await visitor.$(hook(`on-${kind}`));
+      if (on) await on.evaluate((e) => e.click());
+    }
+    await visitor.waitForSelector(hook('self-video'));
+    await look(visitor, 'check-ready');
+
+    const early = await open(inLanguage(made.links.agent, lang));
+    await state(early, 'planned');
+    await look(early, 'ring-early');
+
+    await press(visitor, hook('call'));
+    await state(visitor, 'waiting');
+    await look(visitor, 'waiting');
+    await state(early, 'ring');
+    await early.type(hook('name'), 'Marie Laurent');
+    await look(early, 'ring');
+    await press(early, hook('accept'));
+    await early.waitForSelector(hook('enter'));
+    await look(early, 'agent-devices');
+
+    const late = await open(inLanguage(made.links.agent, lang));
+    await late.waitForFunction(() => /Marie Laurent/.test(document.body.innerText), { timeout: 20_000 });
+    await look(late, 'ring-taken');
+
+    await press(early, hook('enter'));
+    await state(early, 'room');
+    await state(visitor, 'call');
+    await visitor.waitForFunction((s) => document.querySelector(s)?.videoWidth > 0, { timeout: 20_000 }, hook('remote-video'));
+    await press(visitor, hook('chat'));
+    await visitor.type(hook('chat-input'), 'Could you show me the table and the ceiling above it?');
+    await press(visitor, hook('chat-send'));
+    await look(visitor, 'call');
+    await look(early, 'room');
+
+    await press(early, hook('end'));
+    await press(early, hook('end-confirm'));
+    await state(early, 'left');
+    await state(visitor, 'left');
+    await look(visitor, 'left');
+    await look(early, 'agent-left');
+    const inbox = await open(`${daemon.facts.inbox}?lang=${lang}`);
+    await press(inbox, '.in-row');
+    await look(inbox, 'inbox');
+  });
+
+  for (const lang of langs) test(`what goes wrong, in ${lang}`, async () => {
+    const cancelled = await meeting({ ring: 'now', language: lang });
+    await api(`/v1/meetings/${cancelled.id}/end`, {});
+    const over = await open(inLanguage(cancelled.links.visitor, lang));
+    await state(over, 'cancelled');
+    await look(over, 'over');
+    const gone = await open(inLanguage(cancelled.links.agent, lang));
+    await state(gone, 'over');
+    await look(gone, 'ring-over');
+    const wrong = await open(`${daemon.url}/m/abcdefghjk?lang=${lang}#wrong`);
+    await wrong.waitForSelector(hook('link-problem'));
+    await look(wrong, 'link-wrong');
+  });
+});
