@@ -29,7 +29,7 @@ function find(name) {
 }
 
 const launchers = {
-  chromium: (env) =>
+  chromium: (env, { camera }) =>
     puppeteer.launch({
       executablePath: find('chromium'),
       headless: true,
@@ -38,6 +38,7 @@ const launchers = {
       args: [
         '--no-sandbox',
         '--use-fake-device-for-media-stream',
+        ...(camera ? [`--use-file-for-fake-video-capture=${camera}`] : []),
         '--use-fake-ui-for-media-stream',
         '--autoplay-policy=no-user-gesture-required',
         '--disable-gpu',
@@ -75,11 +76,11 @@ const launchers = {
     }),
 };
 
-/** launch starts a browser; close it in the test's `after`. */
-export async function launch(name) {
+/** launch starts a browser, in Chromium with a film as its camera if one is named; close it in the test's `after`. */
+export async function launch(name, options = {}) {
   // proxies of the machine are not for the pages of a test
   const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^(https?|all)_proxy$/i.test(key)));
-  return launchers[name](env);
+  return launchers[name](env, options);
 }
 
 /** newPage opens a page with its own storage, like another person's browser. */
