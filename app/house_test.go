@@ -51,11 +51,15 @@ func onBoth(t *testing.T, test func(t *testing.T, h *house)) {
 
 func start(t testing.TB, e storetest.Engine) *house {
 	t.Helper()
-	dir := t.TempDir()
-	db := e.Fresh(t)
+	return startAt(t, t.TempDir(), e.Fresh(t).Database)
+}
+
+// startAt starts a daemon on the data of an earlier one.
+func startAt(t testing.TB, dir, database string) *house {
+	t.Helper()
 	c, err := config.Load("", []string{
 		"RINGDOWN_LISTEN=127.0.0.1:0", "RINGDOWN_ADMIN_LISTEN=", "RINGDOWN_MEDIA_PORT=0", "RINGDOWN_DATA_DIR=" + dir,
-		"RINGDOWN_DATABASE=" + db.Database, "RINGDOWN_MEDIA_ADDRESSES=[127.0.0.1]",
+		"RINGDOWN_DATABASE=" + database, "RINGDOWN_MEDIA_ADDRESSES=[127.0.0.1]",
 	})
 	if err != nil {
 		t.Fatal(err)
