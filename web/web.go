@@ -104,8 +104,8 @@ func (p *Pages) Routes() []httpd.Route {
 		return append(routes, p.page("/", "home", nil))
 	}
 	return append(routes,
-		p.page("/", "index", nil),
-		p.page("/demo/shop", "shop", nil),
+		p.atHome(p.page("/", "index", nil)),
+		p.atHome(p.page("/demo/shop", "shop", nil)),
 		p.get("/demo/state", httpd.Headers{}, p.demoState),
 	)
 }
@@ -125,6 +125,23 @@ func (p *Pages) page(path, name string, frames func(*http.Request) []string) htt
 		shell.serve(c.Writer, c.Request)
 		return nil
 	})
+}
+
+// atHome sends whoever comes by another name of this machine to the public
+// address: the demo's links, frames and sockets are all there.
+func (p *Pages) atHome(route httpd.Route) httpd.Route {
+	home, _ := url.Parse(p.config.PublicURL) // checked by newPages
+	serve := route.Handler
+	route.Handler = func(c *gin.Context) error {
+		if c.Request.Host == home.Host {
+			return serve(c)
+		}
+		to := home.JoinPath(route.Path)
+		to.RawQuery = c.Request.URL.RawQuery
+		c.Redirect(http.StatusTemporaryRedirect, to.String())
+		return nil
+	}
+	return route
 }
 
 // secured tells browsers to stay with https once they came by it.

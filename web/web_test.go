@@ -79,6 +79,7 @@ func serve(t *testing.T, config Config, dist fs.FS) http.Handler {
 
 func ask(h http.Handler, method, target string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, nil)
+	r.Host = "localhost:8080"
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
@@ -385,5 +386,17 @@ func checkShell(t *testing.T, h http.Handler, name string, shell []byte) {
 				t.Errorf("%s: %s is not the hash of the file", name, address)
 			}
 		}
+	}
+}
+
+// The demo is at home under one name; by another it leads there.
+func TestDemoLeadsHome(t *testing.T) {
+	h := serve(t, Config{Demo: func() Demo { return Demo{} }}, built())
+	r := httptest.NewRequest(http.MethodGet, "/demo/shop?lang=fr", nil)
+	r.Host = "127.0.0.1:8080"
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusTemporaryRedirect || w.Header().Get("Location") != "http://localhost:8080/demo/shop?lang=fr" {
+		t.Fatalf("%d to %q", w.Code, w.Header().Get("Location"))
 	}
 }
