@@ -177,7 +177,7 @@ class RingdownButton extends HTMLElement {
     this.#launch ??= h('button', { type: 'button', 'aria-haspopup': 'dialog', onclick: () => this.open() });
     this.#launch.className = `launch launch--${this.#place()}`;
     this.#launch.lang = this.#words.lang;
-    this.#launch.replaceChildren(h('span', { class: 'launch__ico' }, sign('camera')), h('span', {}, this.getAttribute('label') || t('button.label'), h('small', {}, t('button.free'))));
+    this.#launch.replaceChildren(h('span', { class: 'launch__ico' }, sign('camera')), h('span', {}, this.getAttribute('label') || t('button.label'), h('small', {}, t('button.open'))));
     this.#launch.setAttribute('aria-expanded', String(!!this.#panel));
     if (!this.#launch.isConnected) this.#box.prepend(this.#launch);
   }
@@ -196,7 +196,7 @@ class RingdownButton extends HTMLElement {
       kind === 'call'
         ? h('div', { class: 'overlay__bar' }, heading, this.#sizeKey(), close)
         : h('div', { class: 'overlay__head' },
-            h('div', { class: 'row' }, h('span', { class: 'pill pill--live' }, sign('live'), t('panel.free')), close),
+            h('div', { class: 'row' }, h('span', { class: 'pill pill--live' }, sign('live'), t('panel.open')), close),
             h('div', {}, heading, !!sub && h('p', { class: 'small muted' }, sub)));
     const panel = h('section', { class: `overlay overlay--${this.#place()} overlay--${kind}`, role: 'dialog', 'aria-labelledby': 'title', lang }, head, ...content);
     if (this.#panel) this.#panel.replaceWith(panel);
