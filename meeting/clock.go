@@ -24,7 +24,7 @@ const (
 func (c *Clock) Run(ctx context.Context) error {
 	s := c.service
 	if err := s.store.Renew(ctx, s.now().Add(graceWaiting)); err != nil && ctx.Err() == nil {
-		s.log.Warn("presences not renewed", "err", err)
+		s.log.WarnContext(ctx, "presences not renewed", "err", err)
 	}
 	pruned := s.now()
 	for {
@@ -32,7 +32,7 @@ func (c *Clock) Run(ctx context.Context) error {
 		if now := s.now(); now.Sub(pruned) > time.Hour {
 			pruned = now
 			if _, err := s.store.Prune(ctx, now); err != nil && ctx.Err() == nil {
-				s.log.Warn("idempotency keys not pruned", "err", err)
+				s.log.WarnContext(ctx, "idempotency keys not pruned", "err", err)
 			}
 		}
 		t := time.NewTimer(wait)
@@ -53,7 +53,7 @@ func (c *Clock) pass(ctx context.Context) time.Duration {
 	ids, next, err := s.store.Due(ctx, s.now(), clockBatch)
 	if err != nil {
 		if ctx.Err() == nil {
-			s.log.Error("due meetings not read", "err", err)
+			s.log.ErrorContext(ctx, "due meetings not read", "err", err)
 		}
 		return clockStep
 	}
@@ -62,16 +62,16 @@ func (c *Clock) pass(ctx context.Context) time.Duration {
 			m, ev := tick(m, now)
 			return m, ev, nil
 		}); err != nil && ctx.Err() == nil {
-			s.log.Error("meeting not moved on", "meeting", id, "err", err)
+			s.log.ErrorContext(ctx, "meeting not moved on", "meeting", id, "err", err)
 		}
 	}
 	gone, err := s.store.Absent(ctx, s.now(), clockBatch)
 	if err != nil && ctx.Err() == nil {
-		s.log.Error("absent people not read", "err", err)
+		s.log.ErrorContext(ctx, "absent people not read", "err", err)
 	}
 	for _, p := range gone {
 		if _, err := s.Leave(ctx, p.Meeting, p.Participant, ReasonNetwork); err != nil && ctx.Err() == nil {
-			s.log.Error("absent person not taken out", "meeting", p.Meeting, "err", err)
+			s.log.ErrorContext(ctx, "absent person not taken out", "meeting", p.Meeting, "err", err)
 		}
 	}
 	if len(ids) == clockBatch || len(gone) == clockBatch {

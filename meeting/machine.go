@@ -96,6 +96,7 @@ func accept(m Meeting, a Agent, newID ParticipantID, now time.Time) (Meeting, []
 		return m, nil, fault.New(fault.Conflict, "the visitor is not calling yet")
 	case Ended:
 		return m, nil, overFault(m)
+	case Requested, Active: // a round may still run
 	}
 	if !now.Before(m.Ring.Until) {
 		return m, nil, fault.New(fault.RingOver, "nobody answered in time").With("outcome", string(Missed))
@@ -230,6 +231,7 @@ func tick(m Meeting, now time.Time) (Meeting, []Event) {
 		}
 	case Active:
 		s.end(Expired, "", ReasonExpired)
+	case Ended: // nothing is left to happen
 	}
 	return s.done()
 }

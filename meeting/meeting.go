@@ -6,14 +6,20 @@ import (
 	"time"
 )
 
-// Ids. All but Code are a prefix and a ULID, so they sort by age.
+// The ids. All but Code are a prefix and a ULID, so they sort by age.
 type (
-	ID            string // "mtg_…"
-	Code          string // 10 characters, in the visitor's address; no secret
-	ParticipantID string // "par_…"
-	InvitationID  string // "inv_…"
-	MessageID     string // "msg_…"
-	EventID       string // "evt_…"
+	// ID is "mtg_…".
+	ID string
+	// Code has 10 characters and stands in the visitor's address; no secret.
+	Code string
+	// ParticipantID is "par_…".
+	ParticipantID string
+	// InvitationID is "inv_…".
+	InvitationID string
+	// MessageID is "msg_…".
+	MessageID string
+	// EventID is "evt_…".
+	EventID string
 )
 
 // State is where a meeting stands. It only moves forward.

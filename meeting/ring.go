@@ -22,11 +22,10 @@ type Decline struct {
 	At     time.Time `json:"at"`
 }
 
-// DeclineReasons are the words a decline may carry; empty is allowed too.
-var declineReasons = [...]string{"busy", "break", "not_mine", "no_camera", "other"}
-
 // DeclineReasons returns the words a decline may carry; empty is allowed too.
-func DeclineReasons() []string { return declineReasons[:] }
+func DeclineReasons() []string {
+	return []string{"busy", "break", "not_mine", "no_camera", "other"}
+}
 
 // RingRule is how a queue rings.
 type RingRule struct {

@@ -108,7 +108,7 @@ func (s *Service) Request(ctx context.Context, r Request) (m Meeting, made bool,
 		err = s.store.Create(ctx, c)
 		if err == nil {
 			s.changed(c.Meeting.ID)
-			s.log.Info("meeting made", "call", c.Meeting.Reference(), "queue", q.Name, "state", c.Meeting.State)
+			s.log.InfoContext(ctx, "meeting made", "call", c.Meeting.Reference(), "queue", q.Name, "state", c.Meeting.State)
 			return c.Meeting, true, nil
 		}
 		if !errors.Is(err, ErrTaken) {
@@ -304,7 +304,7 @@ func (s *Service) Seen(ctx context.Context, m Meeting, ps ...ParticipantID) erro
 	return stored(s.store.Seen(ctx, rows))
 }
 
-// ByID, ByCode, ByRef return a meeting or a fault NotFound.
+// ByID returns a meeting or a fault NotFound, as ByCode and ByRef do.
 func (s *Service) ByID(ctx context.Context, id ID) (Meeting, error) {
 	m, err := s.store.ByID(ctx, id)
 	return m, stored(err)
@@ -432,7 +432,7 @@ func (s *Service) changeWith(ctx context.Context, id ID, step func(Meeting, time
 		case err == nil:
 			s.changed(id)
 			for _, e := range c.Events {
-				s.log.Info("meeting", "call", c.Meeting.Reference(), "event", e.Kind, "seq", e.Seq, "state", c.Meeting.State, "outcome", c.Meeting.Outcome)
+				s.log.InfoContext(ctx, "meeting", "call", c.Meeting.Reference(), "event", e.Kind, "seq", e.Seq, "state", c.Meeting.State, "outcome", c.Meeting.Outcome)
 			}
 			return c.Meeting, nil
 		case errors.Is(err, ErrTaken):

@@ -35,7 +35,7 @@ func (s *Store) openPostgres(ctx context.Context, database string) error {
 	// Compare-and-set and the claim count on a fresh snapshot per statement.
 	cfg.RuntimeParams["default_transaction_isolation"] = "read committed"
 
-	s.sql = postgresStatements
+	s.sql = postgresStatements()
 	s.write = stdlib.OpenDB(*cfg)
 	s.write.SetMaxOpenConns(postgresConns)
 	s.write.SetMaxIdleConns(postgresConns)
@@ -76,7 +76,7 @@ func listen(ctx context.Context, cfg *pgx.ConnConfig) (*pgx.Conn, error) {
 		return nil, err
 	}
 	if _, err := conn.Exec(ctx, "listen "+channel); err != nil {
-		hangUp(conn)
+		hangUp(ctx, conn)
 		return nil, err
 	}
 	return conn, nil
@@ -89,11 +89,11 @@ func (s *Store) hear(ctx context.Context, cfg *pgx.ConnConfig, conn *pgx.Conn) {
 		for {
 			n, err := conn.WaitForNotification(ctx)
 			if err != nil {
-				hangUp(conn)
+				hangUp(ctx, conn)
 				if ctx.Err() != nil {
 					return
 				}
-				s.log.Warn("the database connection for wakes is lost", "error", err)
+				s.log.WarnContext(ctx, "the database connection for wakes is lost", "error", err)
 				break
 			}
 			if n.Payload != s.node {
@@ -103,7 +103,7 @@ func (s *Store) hear(ctx context.Context, cfg *pgx.ConnConfig, conn *pgx.Conn) {
 		if conn = s.listenAgain(ctx, cfg); conn == nil {
 			return
 		}
-		s.log.Info("the database connection for wakes is back")
+		s.log.InfoContext(ctx, "the database connection for wakes is back")
 		s.wake() // nobody told us what happened meanwhile
 	}
 }
@@ -111,7 +111,7 @@ func (s *Store) hear(ctx context.Context, cfg *pgx.ConnConfig, conn *pgx.Conn) {
 // listenAgain tries until it listens. It returns nil once ctx ends.
 func (s *Store) listenAgain(ctx context.Context, cfg *pgx.ConnConfig) *pgx.Conn {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, slowestListen) {
-		if !sleep(ctx, wait/2+rand.N(wait/2)) {
+		if !sleep(ctx, wait/2+rand.N(wait/2)) { //nolint:gosec // jitter, no secret
 			return nil
 		}
 		if conn, err := listen(ctx, cfg); err == nil {
@@ -120,8 +120,8 @@ func (s *Store) listenAgain(ctx context.Context, cfg *pgx.ConnConfig) *pgx.Conn 
 	}
 }
 
-func hangUp(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+func hangUp(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = conn.Close(ctx)
 }

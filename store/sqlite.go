@@ -40,7 +40,7 @@ func (s *Store) openSQLite(ctx context.Context, dir string) error {
 		return err
 	}
 
-	s.sql = sqliteStatements
+	s.sql = sqliteStatements()
 	// Every write transaction takes the write lock at its start: one that reads
 	// first and wants it later would fail at once, whatever busy_timeout says.
 	if s.write, err = sql.Open("sqlite", sqliteDSN(file, "_txlock=immediate")); err != nil {

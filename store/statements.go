@@ -16,8 +16,9 @@ type statements struct {
 	claiming, requeuing string
 }
 
-var sqliteStatements = statements{
-	claim: `
+func sqliteStatements() statements {
+	return statements{
+		claim: `
 update delivery set lease_until = $1, lease_by = $2
 where id in (
 	select d.id from delivery d
@@ -25,15 +26,17 @@ where id in (
 	where d.next_at <= $3
 	order by d.next_at, d.id limit $4)
 returning ` + deliveryColumns,
+	}
 }
 
 // On PostgreSQL the row is looked at again once it is locked: another node may
 // have taken, finished or put it off since the snapshot.
-var postgresStatements = statements{
-	notify:    `select pg_notify('` + channel + `', $1)`,
-	claiming:  `select pg_advisory_xact_lock_shared(7464)`,
-	requeuing: `select pg_advisory_xact_lock(7464)`,
-	claim: `
+func postgresStatements() statements {
+	return statements{
+		notify:    `select pg_notify('` + channel + `', $1)`,
+		claiming:  `select pg_advisory_xact_lock_shared(7464)`,
+		requeuing: `select pg_advisory_xact_lock(7464)`,
+		claim: `
 update delivery set lease_until = $1, lease_by = $2
 where id = any(array(
 	select o.id from delivery o
@@ -45,4 +48,5 @@ where id = any(array(
 		order by head.next_at, head.id limit $4)
 	for update skip locked))
 returning ` + deliveryColumns,
+	}
 }

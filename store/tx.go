@@ -37,7 +37,7 @@ func (s *Store) change(ctx context.Context, what string, do func(*sql.Tx) (news 
 			}
 			return nil
 		}
-		if try == maxTries || !passing(err) || !sleep(ctx, mrand.N(time.Duration(try)*10*time.Millisecond)) {
+		if try == maxTries || !passing(err) || !sleep(ctx, mrand.N(time.Duration(try)*10*time.Millisecond)) { //nolint:gosec // jitter, no secret
 			return s.explain(ctx, what, err)
 		}
 	}
@@ -71,7 +71,7 @@ func (s *Store) wake() {
 // nothing of it was written.
 func passing(err error) bool {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return e.Code == "40001" || e.Code == "40P01" // serialization failure, deadlock
+		return e.Code == "40001" || e.Code == "40P01" // could not serialize, deadlock
 	}
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		return e.Code()&0xff == sqlite3.SQLITE_BUSY
