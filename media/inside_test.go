@@ -327,7 +327,7 @@ func TestPacketsAreRewritten(t *testing.T) {
 	track, _ := testTrack(t, Microphone, wire)
 	level := func(p *rtp.Packet) { _ = p.SetExtension(3, []byte{0x85}) }
 	foreign := func(p *rtp.Packet) { p.PayloadType = 13 }
-	padded := func(p *rtp.Packet) { p.Header.Padding, p.Header.PaddingSize = true, 9 }
+	padded := func(p *rtp.Packet) { p.Padding, p.Header.PaddingSize = true, 9 }
 	track.read(&script{steps: []any{
 		packetOf(t, 65534, false, "a", level),
 		packetOf(t, 65535, true, "b"),
@@ -412,7 +412,7 @@ func FuzzParseSDP(f *testing.F) {
 
 func FuzzPacket(f *testing.F) {
 	f.Add(packetOf(f, 1, true, "payload"))
-	f.Add(packetOf(f, 1, true, "p", func(p *rtp.Packet) { p.Header.Padding, p.Header.PaddingSize = true, 9 }))
+	f.Add(packetOf(f, 1, true, "p", func(p *rtp.Packet) { p.Padding, p.Header.PaddingSize = true, 9 }))
 	f.Add(packetOf(f, 1, true, "p", func(p *rtp.Packet) { _ = p.SetExtension(3, []byte{1}) }))
 	f.Add([]byte{0x80})
 	f.Fuzz(func(t *testing.T, data []byte) {

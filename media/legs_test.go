@@ -431,9 +431,16 @@ func TestLimits(t *testing.T) {
 		room, who string
 		want      fault.Code
 	}{
-		{"a", "1", ""}, {"a", "2", ""}, {"a", "3", fault.MeetingFull}, {"a", "2", ""}, // the same again has a place
-		{"b", "1", ""}, {"c", "1", fault.TooMany}, {"b", "2", ""}, {"b", "3", fault.MeetingFull},
-		{"", "1", fault.Invalid}, {"a", "", fault.Invalid},
+		{"a", "1", ""},
+		{"a", "2", ""},
+		{"a", "3", fault.MeetingFull},
+		{"a", "2", ""}, // the same again has a place
+		{"b", "1", ""},
+		{"c", "1", fault.TooMany},
+		{"b", "2", ""},
+		{"b", "3", fault.MeetingFull},
+		{"", "1", fault.Invalid},
+		{"a", "", fault.Invalid},
 	} {
 		if err := join(tc.room, tc.who); (tc.want == "" && err != nil) || (tc.want != "" && !fault.Is(err, tc.want)) {
 			t.Errorf("%s/%s: %v, want %q", tc.room, tc.who, err, tc.want)

@@ -140,10 +140,10 @@ func (c *conn) handshake(ctx context.Context) *media.Peer {
 		c.finish(bye{Type: "bye", Reason: media.Ended}, websocket.StatusNormalClosure)
 		return nil
 	case fault.Is(err, fault.Unavailable):
-		c.log.Warn("media token not checked", "err", err)
+		c.log.WarnContext(ctx, "media token not checked", "err", err)
 		return c.refuse(&problem{codeInternal, "the token cannot be checked now"})
 	case err != nil:
-		c.log.Info("media token refused", "code", fault.Of(err).Code)
+		c.log.InfoContext(ctx, "media token refused", "code", fault.Of(err).Code)
 		return c.refuse(&problem{codeBadToken, "the token is not valid"})
 	}
 	c.log = c.log.With("room", grant.Room, "participant", grant.Participant)
@@ -170,7 +170,7 @@ func (c *conn) join(ctx context.Context, grant media.Grant) *media.Peer {
 	case fault.Unavailable:
 		reply.code = codeDraining
 	default:
-		c.log.Error("join refused", "err", err)
+		c.log.ErrorContext(ctx, "join refused", "err", err)
 	}
 	return c.refuse(reply)
 }
@@ -337,8 +337,7 @@ func encode(m any) []byte {
 
 // asProblem returns what a client is told of an error of decode.
 func asProblem(err error) *problem {
-	var p *problem
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*problem](err); ok {
 		return p
 	}
 	return &problem{codeInternal, "something went wrong on our side"}

@@ -96,8 +96,8 @@ func TestHandshake(t *testing.T) {
 			r := n.raw()
 			r.say(tc.say)
 			m := r.hear()
-			switch {
-			case tc.want == "welcome":
+			switch tc.want {
+			case "welcome":
 				if m.Type != "welcome" || m.Version != 1 || m.Room != "r" || m.Me != "a" || m.PingMS != 2000 ||
 					m.Limits.Tracks != 4 || m.Limits.VideoBitrate != 1_500_000 {
 					t.Errorf("welcomed with %+v", m)
@@ -109,7 +109,7 @@ func TestHandshake(t *testing.T) {
 				if code := r.closed(); code != websocket.StatusNormalClosure {
 					t.Errorf("closed with %d", code)
 				}
-			case tc.want == "bye":
+			case "bye":
 				if m.Type != "bye" || m.Reason != "ended" {
 					t.Errorf("%+v", m)
 				}
@@ -125,7 +125,7 @@ func TestHandshake(t *testing.T) {
 	}
 	n.t = t
 	n.dial(may("second", "a"))
-	var refused *signaltest.Refused
+	var refused *signaltest.RefusedError
 	if _, err := signaltest.Dial(in(t), n.url, may("third", "a")); !errors.As(err, &refused) || refused.Message.Code != "server_full" {
 		t.Errorf("a third peer on a node for two: %v", err)
 	}

@@ -108,10 +108,10 @@ func (m Message) Participant() string {
 	return p.ID
 }
 
-// Refused is the error of Dial when the server refuses the hello.
-type Refused struct{ Message Message }
+// RefusedError is the error of Dial when the server refuses the hello.
+type RefusedError struct{ Message Message }
 
-func (r *Refused) Error() string {
+func (r *RefusedError) Error() string {
 	return fmt.Sprintf("refused: %s %s %s", r.Message.Type, r.Message.Code, r.Message.Reason)
 }
 
@@ -144,7 +144,7 @@ func Dial(ctx context.Context, url, token string, opts ...Options) (*Client, err
 	}
 	if first.Type != "welcome" {
 		c.Close()
-		return nil, &Refused{first}
+		return nil, &RefusedError{first}
 	}
 	c.Welcome = first
 	return c, nil

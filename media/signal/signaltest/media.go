@@ -112,7 +112,7 @@ func (c *Client) Renegotiate(ctx context.Context) error {
 		return (m.Type == "answer" && m.ID == id) || m.Type == "bye" || (m.Type == "error" && strings.Contains("bad_sdp bad_message not_allowed too_many_tracks out_of_order", m.Code))
 	})
 	if err == nil && m.Type != "answer" {
-		return &Refused{m}
+		return &RefusedError{m}
 	}
 	return err
 }
