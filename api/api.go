@@ -45,9 +45,9 @@ type API struct {
 	now      func() time.Time
 	openapi  []byte
 
-	streams context.Context // ends with Close
-	closing context.CancelFunc
-	open    sync.WaitGroup
+	close  context.CancelFunc
+	closed <-chan struct{} // streams end with it
+	open   sync.WaitGroup
 }
 
 // New makes the API.
@@ -60,13 +60,14 @@ func New(meetings *meeting.Service, keys *access.Keys, cfg Config, now func() ti
 		meetings: meetings, keys: keys, links: access.Links{Keys: keys, PublicURL: cfg.PublicURL},
 		cfg: cfg, log: log, now: now, openapi: openapi,
 	}
-	a.streams, a.closing = context.WithCancel(context.Background())
+	life, end := context.WithCancel(context.Background())
+	a.close, a.closed = end, life.Done()
 	return a, nil
 }
 
 // Close ends every stream with "server_restart" and waits for them until ctx ends.
 func (a *API) Close(ctx context.Context) {
-	a.closing()
+	a.close()
 	done := make(chan struct{})
 	go func() { a.open.Wait(); close(done) }()
 	select {
@@ -152,6 +153,7 @@ func participantOf(m meeting.Meeting, p httpd.Principal) meeting.ParticipantID {
 				return q.ID
 			}
 		}
+	case meeting.Observer, meeting.Device: // no door lets them in
 	}
 	return ""
 }

@@ -42,7 +42,7 @@ func (a *API) stream(c *gin.Context) error {
 	}
 	ws, err := websocket.Accept(c.Writer, c.Request, o)
 	if err != nil {
-		return nil //nolint:nilerr // Accept has answered
+		return nil // Accept has answered
 	}
 	a.open.Add(1)
 	defer a.open.Done()
@@ -103,7 +103,7 @@ func (s *stream) talk(ctx context.Context, session access.Session, pongs <-chan 
 	for {
 		ok := true
 		select {
-		case <-s.api.streams.Done():
+		case <-s.api.closed:
 			return "server_restart"
 		case <-expired.C:
 			return "expired"

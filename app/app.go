@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,6 +65,8 @@ type Facts struct {
 
 // New opens everything: the store, with its migrations, the media sockets, the
 // listeners. Nothing is served before Run. After an error nothing stays open.
+//
+//nolint:contextcheck // ctx bounds the opening; what is opened lives until Run ends
 func New(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (a *App, err error) {
 	a = &App{cfg: cfg, log: log}
 	defer func() {
@@ -209,7 +212,8 @@ func (a *App) publicURL() string {
 }
 
 func (a *App) mount(late *lateHandler, registry *prometheus.Registry, vendors []connectors.Connector, meetings *meeting.Service,
-	keys *access.Keys, apiKeys []access.APIKey, public string, rest *api.API, pages *web.Pages, sockets http.Handler) error {
+	keys *access.Keys, apiKeys []access.APIKey, public string, rest *api.API, pages *web.Pages, sockets http.Handler,
+) error {
 	own := httpd.Surface{Name: "own", CORS: httpd.CORS{Allow: rest.AllowOrigin}}
 	own.Routes = append(own.Routes, rest.Routes()...)
 	own.Routes = append(own.Routes, pages.Routes()...)
@@ -241,9 +245,9 @@ func (a *App) mount(late *lateHandler, registry *prometheus.Registry, vendors []
 // all.
 func (a *App) Run(ctx context.Context) error {
 	defer a.close()
-	a.log.Info("ready", "url", a.facts.URL, "listen", a.facts.Listen, "database", a.facts.Database, "media", a.facts.Media, "demo", a.facts.Demo)
+	a.log.InfoContext(ctx, "ready", "url", a.facts.URL, "listen", a.facts.Listen, "database", a.facts.Database, "media", a.facts.Media, "demo", a.facts.Demo)
 	err := runParts(ctx, a.parts)
-	a.log.Info("stopped")
+	a.log.InfoContext(ctx, "stopped")
 	return err
 }
 
@@ -255,8 +259,8 @@ func (a *App) Doors() []httpd.Door { return a.site.Doors() }
 
 // close undoes what New opened, in reverse.
 func (a *App) close() {
-	for i := len(a.undo) - 1; i >= 0; i-- {
-		a.undo[i]()
+	for _, undo := range slices.Backward(a.undo) {
+		undo()
 	}
 	a.undo = nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -136,7 +137,7 @@ type answer struct {
 func (a answer) get(path string) any {
 	var v any
 	_ = json.Unmarshal(a.raw, &v)
-	for _, k := range strings.Split(path, ".") {
+	for k := range strings.SplitSeq(path, ".") {
 		m, _ := v.(map[string]any)
 		v = m[k]
 	}
@@ -259,9 +260,7 @@ func (h *house) button(extra map[string]any) answer {
 	body := map[string]any{
 		"topic": "Onda lamp", "visitor": map[string]any{"name": "Anna Ferri", "phone": "+390212345678"}, "fields": map[string]any{"consent": "yes"},
 	}
-	for k, v := range extra {
-		body[k] = v
-	}
+	maps.Copy(body, extra)
 	return h.do("POST", "/v1/meetings", with{"Ringdown-Site": config.DemoSiteKey, "Origin": h.url}, body)
 }
 

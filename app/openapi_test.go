@@ -214,11 +214,11 @@ func badCases(method, path, meeting string, op *openapi3.Operation, c callers) [
 				headers: good, body: body, status: []int{400, 422}, pointer: "query:" + p.Name,
 			})
 		}
-		switch {
-		case p.In == "header":
+		switch p.In {
+		case "header":
 			add("header "+p.Name+" too long", plus(p.Name, strings.Repeat("k", 201)), body, "header:"+p.Name, 422)
 			add("header "+p.Name+" not UTF-8", plus(p.Name, "\xff"), body, "header:"+p.Name, 400)
-		case p.In == "query":
+		case "query":
 			add1("with a NUL byte", p.Name+"=%00")
 			add1("too long", p.Name+"="+strings.Repeat("z", 99))
 			if p.Schema.Value.Type.Is("integer") {

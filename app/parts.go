@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // part is something long-running: run blocks, owns its goroutines and returns
@@ -48,7 +49,7 @@ func runParts(ctx context.Context, parts []part) error {
 		note(e, false)
 		seen++
 	}
-	for i := len(parts) - 1; i >= 0; i-- {
+	for i := range slices.Backward(parts) {
 		stops[i]()
 		<-dones[i]
 	}

@@ -85,7 +85,7 @@ func (r *rooms) reconcile(ctx context.Context, beat bool) {
 		}
 		if err != nil {
 			if ctx.Err() == nil {
-				r.log.Warn("room not reconciled", "room", room.ID, "err", err)
+				r.log.WarnContext(ctx, "room not reconciled", "room", room.ID, "err", err)
 			}
 			continue
 		}
@@ -107,7 +107,7 @@ func (r *rooms) reconcile(ctx context.Context, beat bool) {
 			_, err = r.meetings.Present(ctx, m.ID, here)
 		}
 		if err != nil && ctx.Err() == nil {
-			r.log.Warn("presence not noted", "room", room.ID, "err", err)
+			r.log.WarnContext(ctx, "presence not noted", "room", room.ID, "err", err)
 		}
 	}
 }

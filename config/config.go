@@ -117,7 +117,7 @@ func Load(file string, environ []string) (Config, error) {
 }
 
 func (c *Config) validate(d *decoder) {
-	d.check("", c.Config.Validate())
+	d.check("", c.Config.Validate()) //nolint:staticcheck // the part says its name, as the others do
 	d.check("media", c.Media.Validate())
 	d.check("egress", c.Egress.Validate())
 	d.check("", meeting.Policy{Sites: c.Sites, Queues: c.Queues}.Validate())
@@ -192,8 +192,7 @@ func loopback(host string) bool {
 
 // reasonOf is err without the path, which the message names already.
 func reasonOf(err error) string {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err.Error()
 	}
 	return err.Error()

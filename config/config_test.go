@@ -72,15 +72,15 @@ func keys(t reflect.Type) []string {
 		return nil
 	}
 	var all []string
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		if name == "-" {
 			continue
 		}
 		if name != "" {
 			all = append(all, name)
 		}
-		all = append(all, keys(t.Field(i).Type)...)
+		all = append(all, keys(f.Type)...)
 	}
 	return all
 }
@@ -91,32 +91,49 @@ func TestLoad(t *testing.T) {
 		environ    []string
 		want       []string // in the error, all of them
 	}{
-		{"an unknown key has its place and the nearest name", "listen: 127.0.0.1:0\npublic_ulr: http://x\n", nil,
-			[]string{":2:1: public_ulr: is not a key here; did you mean public_url?"}},
+		{
+			"an unknown key has its place and the nearest name", "listen: 127.0.0.1:0\npublic_ulr: http://x\n", nil,
+			[]string{":2:1: public_ulr: is not a key here; did you mean public_url?"},
+		},
 		{"below a section too", "media:\n  prot: 1\n", nil, []string{":2:3: media.prot: is not a key here; did you mean port?"}},
-		{"all faults at once", "listne: x\nmedia:\n  port: many\nsites:\n  - nmae: x\n", nil,
-			[]string{"listne", "listen?", ":3:3: media.port: must be a whole number", ":5:5: sites[0].nmae"}},
+		{
+			"all faults at once", "listne: x\nmedia:\n  port: many\nsites:\n  - nmae: x\n", nil,
+			[]string{"listne", "listen?", ":3:3: media.port: must be a whole number", ":5:5: sites[0].nmae"},
+		},
 		{"a doubled key", "listen: 127.0.0.1:1\nlisten: 127.0.0.1:2\n", nil, []string{"listen"}},
 		{"a duration needs a unit", "drain_timeout: 10\n", nil, []string{":1:1: drain_timeout: needs a unit, like 30s"}},
 		{"not YAML", "listen: [\n", nil, []string{"is not YAML"}},
 		{"a list where a text belongs", "listen: [a]\n", nil, []string{"listen: must be text"}},
 		{"a text where a list belongs", "sites: shop\n", nil, []string{"sites: must be a list"}},
 		{"two documents", "listen: 127.0.0.1:1\n---\nlisten: 127.0.0.1:2\n", nil, []string{"one document"}},
-		{"a fault of a room has its place", "queues:\n  - name: a\n    ring: {window: 1h}\n", nil,
-			[]string{":3:12: queues[0].ring.window: 1h0m0s must be between 1s and 30m"}},
-		{"a site without its queue", "sites:\n  - {id: a, key: pk_abcdef, origins: [https://a.example], queue: b}\n", nil,
-			[]string{`sites[0].queue: there is no queue "b"`}},
-		{"an origin with a path", "queues: [{name: q}]\nsites:\n  - {id: a, key: pk_abcdef, origins: ['https://a.example/x'], queue: q}\n", nil,
-			[]string{"sites[0].origins[0]", "scheme and host only"}},
-		{"a desk nobody configured", "queues: [{name: q, desks: [xcally/main]}]\n", nil,
-			[]string{`queues[0].desks[0]: there is no desk "xcally/main"`}},
-		{"a desk's account", "connectors:\n  xcally:\n    accounts:\n      - name: main\n        reply_secret: short\n", nil,
-			[]string{":5:9: connectors.xcally.accounts[0].reply_secret", "receive_url"}},
+		{
+			"a fault of a room has its place", "queues:\n  - name: a\n    ring: {window: 1h}\n", nil,
+			[]string{":3:12: queues[0].ring.window: 1h0m0s must be between 1s and 30m"},
+		},
+		{
+			"a site without its queue", "sites:\n  - {id: a, key: pk_abcdef, origins: [https://a.example], queue: b}\n", nil,
+			[]string{`sites[0].queue: there is no queue "b"`},
+		},
+		{
+			"an origin with a path", "queues: [{name: q}]\nsites:\n  - {id: a, key: pk_abcdef, origins: ['https://a.example/x'], queue: q}\n", nil,
+			[]string{"sites[0].origins[0]", "scheme and host only"},
+		},
+		{
+			"a desk nobody configured", "queues: [{name: q, desks: [xcally/main]}]\n", nil,
+			[]string{`queues[0].desks[0]: there is no desk "xcally/main"`},
+		},
+		{
+			"a desk's account", "connectors:\n  xcally:\n    accounts:\n      - name: main\n        reply_secret: short\n", nil,
+			[]string{":5:9: connectors.xcally.accounts[0].reply_secret", "receive_url"},
+		},
 		{"tls without a certificate", "tls:\n  mode: files\n", nil, []string{"tls.cert_file: is needed when tls.mode is files", "tls.key_file"}},
 		{"another database", "database: mysql://x\n", nil, []string{"database: must be a postgres:// URL"}},
 		{"the environment, unknown", "listen: 127.0.0.1:1\n", []string{"RINGDOWN_LISTNE=x"}, []string{"RINGDOWN_LISTNE: there is no such key"}},
-		{"the environment, of the wrong kind", "listen: 127.0.0.1:1\n", []string{"RINGDOWN_MEDIA_PORT=many"},
-			[]string{"environment RINGDOWN_MEDIA_PORT: media.port: must be a whole number"}},
+		{
+			"the environment, of the wrong kind", "listen: 127.0.0.1:1\n",
+			[]string{"RINGDOWN_MEDIA_PORT=many"},
+			[]string{"environment RINGDOWN_MEDIA_PORT: media.port: must be a whole number"},
+		},
 		{"the demo on another address", "", []string{"RINGDOWN_LISTEN=0.0.0.0:8080"}, []string{"loopback", "--config"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +46,7 @@ func (d *decoder) check(prefix string, err error) {
 	if err == nil {
 		return
 	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the shape of errors.Join is meant
+	if many, ok := err.(interface{ Unwrap() []error }); ok { // the shape of errors.Join is meant
 		for _, e := range many.Unwrap() {
 			d.check(prefix, e)
 		}
@@ -176,8 +175,6 @@ func (d *decoder) mapping(path string, n ast.Node, each func(string, ast.Node)) 
 	}
 }
 
-var durationType = reflect.TypeFor[time.Duration]()
-
 func (d *decoder) leaf(path string, n ast.Node, v reflect.Value) {
 	switch n.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode, *ast.SequenceNode:
@@ -185,7 +182,7 @@ func (d *decoder) leaf(path string, n ast.Node, v reflect.Value) {
 		return
 	}
 	_, whole := n.(*ast.IntegerNode)
-	if v.Type() == durationType && whole && n.GetToken().Value != "0" {
+	if v.Type() == reflect.TypeFor[time.Duration]() && whole && n.GetToken().Value != "0" {
 		d.fault(path, "needs a unit, like 30s or 5m")
 		return
 	}
@@ -206,7 +203,7 @@ func (d *decoder) leaf(path string, n ast.Node, v reflect.Value) {
 
 func shapeOf(t reflect.Type) string {
 	switch {
-	case t == durationType:
+	case t == reflect.TypeFor[time.Duration]():
 		return "a duration like 30s or 5m"
 	case t.Kind() == reflect.Bool:
 		return "true or false"
@@ -242,10 +239,10 @@ func fieldOf(v reflect.Value, key string) (reflect.Value, bool) {
 
 func keysOf(t reflect.Type) []string {
 	var keys []string
-	for i := range t.NumField() {
-		switch name, inline := tagOf(t.Field(i)); {
+	for f := range t.Fields() {
+		switch name, inline := tagOf(f); {
 		case inline:
-			keys = append(keys, keysOf(t.Field(i).Type)...)
+			keys = append(keys, keysOf(f.Type)...)
 		case name != "":
 			keys = append(keys, name)
 		}
@@ -261,10 +258,16 @@ func tagOf(f reflect.StructField) (name string, inline bool) {
 	return name, strings.Contains(rest, "inline")
 }
 
-// notKeys are names with our prefix that other parts read.
-var notKeys = [...]string{"RINGDOWN_CONFIG", "RINGDOWN_URL", "RINGDOWN_API_KEY", "RINGDOWN_API_KEY_FILE"}
-
 const prefix = "RINGDOWN_"
+
+// noKey tells whether others read a name with our prefix: the command, tests.
+func noKey(name string) bool {
+	switch name {
+	case "RINGDOWN_CONFIG", "RINGDOWN_URL", "RINGDOWN_API_KEY", "RINGDOWN_API_KEY_FILE":
+		return true
+	}
+	return strings.HasPrefix(name, prefix+"TEST_")
+}
 
 // environment lays RINGDOWN_… over what the file said: RINGDOWN_MEDIA_PORT is
 // media.port; a list or a map is one value in YAML.
@@ -272,7 +275,7 @@ func (d *decoder) environment(environ []string, into *Config) {
 	d.name = ""
 	for _, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
-		if !strings.HasPrefix(name, prefix) || slices.Contains(notKeys[:], name) || strings.HasPrefix(name, prefix+"TEST_") {
+		if !strings.HasPrefix(name, prefix) || noKey(name) {
 			continue
 		}
 		v, path, ok := byEnvironment(reflect.ValueOf(into).Elem(), "", strings.ToLower(strings.TrimPrefix(name, prefix)))

@@ -17,7 +17,7 @@ import (
 )
 
 // version is set by the build.
-var version = "dev" //nolint:gochecknoglobals // written by the linker only
+var version = "dev"
 
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the daemon; without a configuration file, the demo."`
