@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -80,6 +81,9 @@ func (s *Site) panicked(w http.ResponseWriter, r *http.Request, x *exchange, wri
 	panic(http.ErrAbortHandler) // half an answer is out: cut it, so that nobody takes it for whole
 }
 
+// drainLimit is how much of a body that is too large is read to its end, in bytes.
+const drainLimit = 4 << 20
+
 // end is the inner layer, of one route: headers, readable parameters, who
 // calls, limits, the handler, and its error as an answer.
 func (s *Site) end(m *mounted, r Route, h Handler) gin.HandlerFunc {
@@ -93,8 +97,13 @@ func (s *Site) end(m *mounted, r Route, h Handler) gin.HandlerFunc {
 			x.template = m.Prefix + r.Path
 			r.Headers.set(c.Writer.Header(), c.Request)
 		}
-		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, limit)
+		whole := c.Request.Body
+		c.Request.Body = http.MaxBytesReader(c.Writer, whole, limit)
 		if err := s.pass(c, x, r, h); err != nil {
+			if fault.Is(err, fault.TooLarge) {
+				// Who is still sending would see a broken connection instead of the answer.
+				_, _ = io.CopyN(io.Discard, whole, drainLimit)
+			}
 			s.fail(c, x, m, err)
 		}
 	}
