@@ -2,28 +2,21 @@ package meeting
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"ringdown/fault"
 )
 
 const (
 	casTries     = 5
-	linkFor      = 24 * time.Hour   // an invitation made with its meeting
-	keyFor       = 24 * time.Hour   // an idempotency key
 	graceWaiting = 20 * time.Second // a visitor's page gone before an answer
 	graceActive  = 60 * time.Second // anybody gone during a call
 	maxMessages  = 2000             // of one meeting
 	textLimit    = 4096             // bytes of a chat message
-	codeAlphabet = "23456789abcdefghjkmnpqrstuvwxyz"
-	codeLength   = 10
 )
 
 // Service is the core's door: every change of a meeting goes through it. Safe
@@ -51,114 +44,6 @@ func New(store Store, policy Policy, now func() time.Time, log *slog.Logger) *Se
 
 // Policy returns what the configuration says of sites and queues.
 func (s *Service) Policy() Policy { return s.policy }
-
-// Request is what a new meeting is made of.
-type Request struct {
-	Site        *Site // the site whose button asked; nil: the holder of an API key
-	Queue       string
-	Topic       string
-	Language    string
-	Visitor     Person
-	Fields      map[string]string
-	Metadata    map[string]string
-	Page        Page
-	RedirectURL string
-	Refs        []Ref
-	RingNow     bool // ring at once instead of when the visitor is ready
-
-	// Key makes the same request twice one meeting; its Meeting is filled here.
-	// nil: no such promise.
-	Key *Key
-}
-
-// Request makes a meeting, with its two invitations, or returns the one that
-// the same key made before (made is false then). The same key with another body
-// is a fault KeyReused.
-func (s *Service) Request(ctx context.Context, r Request) (m Meeting, made bool, err error) {
-	now := s.now()
-	q, ok := s.policy.Queue(r.Queue)
-	if !ok {
-		return m, false, fault.NewInvalid("/queue", "there is no queue %q", r.Queue)
-	}
-	if r.RedirectURL != "" {
-		if err := CheckRedirect(r.RedirectURL, r.Site); err != nil {
-			return m, false, err
-		}
-	}
-	for range casTries {
-		if r.Key != nil {
-			if m, err := s.again(ctx, *r.Key, now); err != nil || m.ID != "" {
-				return m, false, err
-			}
-		}
-		c := s.draft(r, q, now)
-		if r.RingNow {
-			var ev []Event
-			if c.Meeting, ev, err = startRing(c.Meeting, q.Ring, now); err != nil {
-				return m, false, err
-			}
-			c.Events = append(c.Events, ev...)
-		}
-		nameEvents(c.Events)
-		if r.Key != nil {
-			k := *r.Key
-			k.Meeting, k.Expires = c.Meeting.ID, now.Add(keyFor)
-			c.Key = &k
-		}
-		err = s.store.Create(ctx, c)
-		if err == nil {
-			s.changed(c.Meeting.ID)
-			s.log.InfoContext(ctx, "meeting made", "call", c.Meeting.Reference(), "queue", q.Name, "state", c.Meeting.State)
-			return c.Meeting, true, nil
-		}
-		if !errors.Is(err, ErrTaken) {
-			return m, false, stored(err)
-		}
-		for _, ref := range r.Refs { // the same foreign request twice is one meeting
-			if m, err := s.store.ByRef(ctx, ref); err == nil {
-				return m, false, nil
-			}
-		}
-	}
-	return m, false, stored(err)
-}
-
-// again returns the meeting an idempotency key made; a zero Meeting if none.
-func (s *Service) again(ctx context.Context, k Key, now time.Time) (Meeting, error) {
-	old, err := s.store.KeyOf(ctx, k.Owner, k.Key, now)
-	if errors.Is(err, ErrNoRow) {
-		return Meeting{}, nil
-	}
-	if err != nil {
-		return Meeting{}, stored(err)
-	}
-	if old.Hash != k.Hash {
-		return Meeting{}, fault.New(fault.KeyReused, "this Idempotency-Key was used with another body; take a new key")
-	}
-	m, err := s.store.ByID(ctx, old.Meeting)
-	return m, stored(err)
-}
-
-func (s *Service) draft(r Request, q Queue, now time.Time) Change {
-	id := ID(newID("mtg_"))
-	visitor := Participant{ID: ParticipantID(newID("par_")), Role: Visitor, Name: r.Visitor.Name}
-	m := Meeting{
-		ID: id, Code: newCode(), Version: 1, Queue: q.Name, Desks: q.Desks, Topic: r.Topic, Language: r.Language,
-		Visitor: r.Visitor, Fields: r.Fields, Metadata: r.Metadata, Page: r.Page, RedirectURL: r.RedirectURL,
-		Participants:      []Participant{visitor},
-		VisitorInvitation: InvitationID(newID("inv_")), AgentInvitation: InvitationID(newID("inv_")),
-	}
-	if r.Site != nil {
-		m.Site = r.Site.ID
-	}
-	c := Change{Refs: r.Refs}
-	c.Meeting, c.Events = create(m, now)
-	c.Invitations = []Invitation{
-		{ID: m.VisitorInvitation, Meeting: id, Role: Visitor, Participant: visitor.ID, CreatedAt: now, ExpiresAt: now.Add(linkFor)},
-		{ID: m.AgentInvitation, Meeting: id, Role: AgentR, CreatedAt: now, ExpiresAt: now.Add(linkFor)},
-	}
-	return c
-}
 
 // Ring asks the meeting's queue. Asking twice rings once.
 func (s *Service) Ring(ctx context.Context, id ID) (Meeting, error) {
@@ -352,45 +237,6 @@ func (s *Service) RefsOf(ctx context.Context, id ID) ([]Ref, error) {
 	return rs, stored(err)
 }
 
-// Watch returns a channel that gets a value after each change of the meeting
-// that this process made; of any meeting with an empty id. It has one slot: a slow reader sees one value for many
-// changes and must read the meeting anew. Call stop when done.
-func (s *Service) Watch(id ID) (ch <-chan struct{}, stop func()) {
-	c := make(chan struct{}, 1)
-	s.mu.Lock()
-	if s.watches[id] == nil {
-		s.watches[id] = map[chan struct{}]struct{}{}
-	}
-	s.watches[id][c] = struct{}{}
-	s.mu.Unlock()
-	return c, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.watches[id], c)
-		if len(s.watches[id]) == 0 {
-			delete(s.watches, id)
-		}
-	}
-}
-
-// changed tells the watchers of one meeting, and the Clock.
-func (s *Service) changed(id ID) {
-	s.mu.Lock()
-	for _, of := range []ID{id, ""} {
-		for c := range s.watches[of] {
-			select {
-			case c <- struct{}{}:
-			default:
-			}
-		}
-	}
-	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
-
 // change runs a pure step on the stored meeting until it can be saved. A step
 // without events saves nothing.
 func (s *Service) change(ctx context.Context, id ID, step func(Meeting, time.Time) (Meeting, []Event, error)) (Meeting, error) {
@@ -455,27 +301,4 @@ func stored(err error) error {
 		return err
 	}
 	return fault.New(fault.Unavailable, "this cannot be stored right now; try again").Because(fmt.Errorf("store: %w", err))
-}
-
-func newID(prefix string) string { return prefix + ulid.Make().String() }
-
-func nameEvents(ev []Event) {
-	for i := range ev {
-		ev[i].ID = EventID(newID("evt_"))
-	}
-}
-
-// newCode draws a code from 31^10 (about 50 bits).
-func newCode() Code {
-	b := make([]byte, 0, codeLength)
-	var raw [32]byte
-	for len(b) < codeLength {
-		_, _ = rand.Read(raw[:]) // never fails
-		for _, r := range raw {
-			if n := int(r); n < 256/len(codeAlphabet)*len(codeAlphabet) && len(b) < codeLength {
-				b = append(b, codeAlphabet[n%len(codeAlphabet)])
-			}
-		}
-	}
-	return Code(b)
 }
