@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -45,9 +44,9 @@ type API struct {
 	now      func() time.Time
 	openapi  []byte
 
-	close  context.CancelFunc
-	closed <-chan struct{} // streams end with it
-	open   sync.WaitGroup
+	life  context.Context //nolint:containedctx // of the streams: it ends with Close
+	end   context.CancelFunc
+	seats chan struct{} // one for each open stream
 }
 
 // New makes the API.
@@ -58,23 +57,15 @@ func New(meetings *meeting.Service, keys *access.Keys, cfg Config, now func() ti
 	}
 	a := &API{
 		meetings: meetings, keys: keys, links: access.Links{Keys: keys, PublicURL: cfg.PublicURL},
-		cfg: cfg, log: log, now: now, openapi: openapi,
+		cfg: cfg, log: log, now: now, openapi: openapi, seats: make(chan struct{}, maxStreams),
 	}
-	life, end := context.WithCancel(context.Background())
-	a.close, a.closed = end, life.Done()
+	a.life, a.end = context.WithCancel(context.Background())
 	return a, nil
 }
 
-// Close ends every stream with "server_restart" and waits for them until ctx ends.
-func (a *API) Close(ctx context.Context) {
-	a.close()
-	done := make(chan struct{})
-	go func() { a.open.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
-	}
-}
+// Close ends every stream with "server_restart"; the server waits for them as
+// for any request.
+func (a *API) Close() { a.end() }
 
 // AllowOrigin tells whether pages of the origin may read answers of /v1: those
 // of a configured site.

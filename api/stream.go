@@ -26,6 +26,7 @@ const (
 	writeTimeout   = 5 * time.Second
 	streamInbox    = 4 << 10 // bytes of one message of a client
 	floodPerSecond = 20
+	maxStreams     = 5000 // at one time, of all meetings
 )
 
 type hello struct {
@@ -36,6 +37,12 @@ type hello struct {
 
 // stream upgrades, greets and then tells every change until either side ends it.
 func (a *API) stream(c *gin.Context) error {
+	select {
+	case a.seats <- struct{}{}:
+		defer func() { <-a.seats }()
+	default:
+		return fault.New(fault.Unavailable, "too many pages are connected; try again in a minute")
+	}
 	o := &websocket.AcceptOptions{Subprotocols: []string{streamProtocol}}
 	if u, err := url.Parse(a.cfg.PublicURL); err == nil {
 		o.OriginPatterns = []string{u.Host} // behind a proxy that changes Host
@@ -44,8 +51,6 @@ func (a *API) stream(c *gin.Context) error {
 	if err != nil {
 		return nil // Accept has answered
 	}
-	a.open.Add(1)
-	defer a.open.Done()
 	ws.SetReadLimit(streamInbox)
 	(&stream{api: a, ws: ws}).run(c.Request.Context())
 	return nil
@@ -103,7 +108,7 @@ func (s *stream) talk(ctx context.Context, session access.Session, pongs <-chan 
 	for {
 		ok := true
 		select {
-		case <-s.api.closed:
+		case <-s.api.life.Done():
 			return "server_restart"
 		case <-expired.C:
 			return "expired"
@@ -130,6 +135,7 @@ func (s *stream) talk(ctx context.Context, session access.Session, pongs <-chan 
 func (s *stream) greet(ctx context.Context) (access.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
+	defer context.AfterFunc(s.api.life, cancel)() //nolint:contextcheck // the life of all streams, besides this one
 	_, b, err := s.ws.Read(ctx)
 	if err != nil {
 		return access.Session{}, err

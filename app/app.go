@@ -162,7 +162,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	late.onDrain = func(ctx context.Context) {
 		a.health.Drain()
 		a.hub.Drain()
-		rest.Close(ctx)
+		rest.Close()
 		_ = sockets.Close(ctx) // what is left is cut with the server
 	}
 	a.parts = append(a.parts,
