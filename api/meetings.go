@@ -176,7 +176,7 @@ func keyHeader(c *gin.Context) (string, error) {
 }
 
 func (a *API) listMeetings(c *gin.Context) error {
-	if err := knownQuery(c, "state", "queue", "limit", "cursor"); err != nil {
+	if err := knownQuery(c, "state", "queue", "reference", "limit", "cursor"); err != nil {
 		return err
 	}
 	f := meeting.Filter{State: meeting.State(c.Query("state")), Queue: c.Query("queue"), Before: meeting.ID(c.Query("cursor")), Limit: 50}
@@ -185,6 +185,11 @@ func (a *API) listMeetings(c *gin.Context) error {
 	checks.Unless(slices.Contains(states, f.State), "query:state", "must be planned, requested, active or ended")
 	checks.Unless(len(f.Queue) <= 64, "query:queue", "must be at most 64 characters")
 	checks.Unless(len(f.Before) <= 64, "query:cursor", "must be the next of an earlier page")
+	if raw, sent := c.GetQuery("reference"); sent {
+		prefix, ok := meeting.PrefixOf(raw)
+		checks.Unless(ok, "query:reference", "must be like C-7F3K2")
+		f.CodePrefix = prefix
+	}
 	if raw, sent := c.GetQuery("limit"); sent {
 		n, err := strconv.Atoi(raw)
 		checks.Unless(err == nil && n >= 1 && n <= 200, "query:limit", "must be a whole number from 1 to 200")

@@ -184,7 +184,7 @@ func (a *App) listen(late *lateHandler, registry *prometheus.Registry) (err erro
 		OnDrain: []func(context.Context){late.drain},
 	}, late)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return fmt.Errorf("listen (RINGDOWN_LISTEN): choose another address: %w", err)
 	}
 	a.undo = append(a.undo, func() { _ = a.public.Close() })
 	if a.cfg.AdminListen == "" {
@@ -194,7 +194,7 @@ func (a *App) listen(late *lateHandler, registry *prometheus.Registry) (err erro
 		Name: "admin", Listen: a.cfg.AdminListen, DrainTimeout: a.cfg.DrainTimeout, WriteTimeout: httpd.AdminWriteTimeout, Log: a.log,
 	}, httpd.AdminHandler(registry))
 	if err != nil {
-		return fmt.Errorf("admin_listen: %w", err)
+		return fmt.Errorf("admin_listen (RINGDOWN_ADMIN_LISTEN): choose another address: %w", err)
 	}
 	a.undo = append(a.undo, func() { _ = a.admin.Close() })
 	return nil

@@ -108,6 +108,10 @@ func TestWalk(t *testing.T) {
 		if a := visitor.must("GET", "", nil); a.text("redirect_url") != h.url+"/demo/thanks" || a.text("ended_by") != "agent" {
 			t.Fatal(a)
 		}
+		byReference, _ := h.must(200, "GET", "/v1/meetings?reference="+strings.ToLower(made.text("reference")), bearer(h.key), nil).get("meetings").([]any)
+		if len(byReference) != 1 {
+			t.Fatalf("%d meetings have the reference", len(byReference))
+		}
 		kinds := h.kinds(made.text("id"))
 		want := []string{"meeting.created", "meeting.requested", "ring.started", "meeting.answered"}
 		if !slices.Equal(kinds[:4], want) || kinds[len(kinds)-1] != "meeting.ended" {

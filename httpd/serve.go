@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/oklog/ulid/v2"
@@ -202,9 +203,13 @@ func (s *Site) account(r *http.Request, x *exchange) {
 		status = http.StatusOK
 	}
 	s.meter.observe(x, method(r.Method), status, took)
-	s.deps.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+	level := slog.LevelInfo
+	if strings.HasPrefix(x.template, "/static/") && status < 400 {
+		level = slog.LevelDebug // a page loads many
+	}
+	s.deps.Log.LogAttrs(r.Context(), level, "request",
 		slog.String("request", x.id), slog.String("surface", x.surface), slog.String("method", method(r.Method)),
-		slog.String("route", x.template), slog.Int("status", status), slog.Duration("took", took))
+		slog.String("route", x.template), slog.Int("status", status), slog.Float64("took_ms", float64(took.Microseconds())/1000))
 }
 
 // method gives the request's method if it is one we know, else "other".

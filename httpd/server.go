@@ -133,7 +133,7 @@ func (s *Server) Run(ctx context.Context) error {
 		_ = s.busy.wait(last)
 		return fmt.Errorf("drain %s: cut %d requests after %s: %w", s.o.Name, left, s.o.DrainTimeout, err)
 	}
-	s.o.Log.InfoContext(ctx, "server drained", "server", s.o.Name, "took", time.Since(began))
+	s.o.Log.InfoContext(ctx, "server drained", "server", s.o.Name, "took_ms", time.Since(began).Milliseconds())
 	return nil
 }
 

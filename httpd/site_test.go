@@ -465,7 +465,7 @@ func TestS14LogAndMetricsKeepQuiet(t *testing.T) {
 	if strings.Contains(strings.ToLower(log), "canary") {
 		t.Errorf("the log tells too much:\n%s", log)
 	}
-	for _, want := range []string{`"route":"/v1/links/:id"`, `"status":200`, `"surface":"own"`, `"method":"other"`, `"request":"req_`, `"took":`} {
+	for _, want := range []string{`"route":"/v1/links/:id"`, `"status":200`, `"surface":"own"`, `"method":"other"`, `"request":"req_`, `"took_ms":`} {
 		if !strings.Contains(log, want) {
 			t.Errorf("no %s in\n%s", want, log)
 		}

@@ -60,7 +60,7 @@ func startRing(m Meeting, rule RingRule, now time.Time) (Meeting, []Event, error
 	rule = rule.withDefaults()
 	s := begin(m, now)
 	s.m.State, s.m.RequestedAt = Requested, now
-	s.m.Ring = &Ring{Rounds: rule.Rounds, Window: rule.Window, StartedAt: now, Until: now.Add(rule.Wait)}
+	s.m.Ring = &Ring{Rounds: rule.Rounds, Window: rule.Window, StartedAt: now, Until: now.Add(min(rule.Wait, time.Duration(rule.Rounds)*rule.Window))}
 	s.log(Event{Kind: KindRequested})
 	s.round()
 	m, ev := s.done()
@@ -251,8 +251,12 @@ func say(m Meeting, msg Message, now time.Time) (Meeting, []Event, error) {
 
 // overFault is the answer to whoever comes after the end.
 func overFault(m Meeting) error {
+	gaveUp := "the call was ended before an answer"
+	if m.EndedBy == Visitor {
+		gaveUp = "the visitor gave up"
+	}
 	words := map[Outcome]string{
-		Completed: "this call is over", Missed: "nobody answered in time", Cancelled: "the visitor gave up",
+		Completed: "this call is over", Missed: "nobody answered in time", Cancelled: gaveUp,
 		Declined: "the call was declined", Expired: "the call was not used in time", Failed: "the call failed",
 	}
 	if m.AnsweredAt.IsZero() {

@@ -167,6 +167,9 @@ func TestRing(t *testing.T) {
 
 	t.Run("runs in rounds and then is missed", func(t *testing.T) {
 		m := ring(t)
+		if m.Ring.Until != now.Add(time.Minute) {
+			t.Fatalf("the visitor is told to wait until %s", m.Ring.Until.Sub(now))
+		}
 		if m.Due != now.Add(30*time.Second) || m.Ring.Round != 1 {
 			t.Fatalf("due %s in round %d", m.Due, m.Ring.Round)
 		}

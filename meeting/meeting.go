@@ -160,6 +160,16 @@ func (m Meeting) Reference() string {
 	return "C-" + strings.ToUpper(string(m.Code[:min(5, len(m.Code))]))
 }
 
+// PrefixOf returns the beginning of the code that a reference stands for, and
+// whether it is a reference: "C-7F3K2", in any case.
+func PrefixOf(reference string) (Code, bool) {
+	r := strings.ToLower(reference)
+	if len(r) != len("c-")+5 || !strings.HasPrefix(r, "c-") || strings.Trim(r[2:], codeAlphabet) != "" {
+		return "", false
+	}
+	return Code(r[2:]), true
+}
+
 // Participant returns the participant with the id, and whether there is one.
 func (m Meeting) Participant(id ParticipantID) (Participant, bool) {
 	i := slices.IndexFunc(m.Participants, func(p Participant) bool { return p.ID == id })

@@ -166,6 +166,9 @@ func (p Policy) Validate() error {
 			if !fieldRE.MatchString(f.Name) {
 				bad("%s.fields[%d].name: %q must be lower-case letters, digits and \"_\"", at, j, f.Name)
 			}
+			if !slices.Contains([]string{"name", "email", "phone", "topic"}, f.Name) && f.Type != "consent" && len(f.Label) == 0 {
+				bad("%s.fields[%d].label: %q needs words, like {en: Order number}", at, j, f.Name)
+			}
 			if !slices.Contains([]string{"", "text", "email", "tel", "textarea", "consent"}, f.Type) {
 				bad("%s.fields[%d].type: %q must be text, email, tel, textarea or consent", at, j, f.Type)
 			}

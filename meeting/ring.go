@@ -10,7 +10,7 @@ type Ring struct {
 	Window    time.Duration `json:"window"` // of one round, nanoseconds
 	StartedAt time.Time     `json:"started_at"`
 	RoundEnds time.Time     `json:"round_ends"`
-	Until     time.Time     `json:"until"` // the visitor's wait ends here whatever the rounds say
+	Until     time.Time     `json:"until"` // the visitor's wait ends here at the latest
 	Winner    *Agent        `json:"winner,omitempty"`
 	Declines  []Decline     `json:"declines,omitempty"`
 }

@@ -37,10 +37,11 @@ type Key struct {
 
 // Filter narrows List. Zero fields do not narrow.
 type Filter struct {
-	State  State
-	Queue  string
-	Before ID  // only older ones; the cursor
-	Limit  int // 1 to 200
+	State      State
+	Queue      string
+	CodePrefix Code // the code begins with it; see PrefixOf
+	Before     ID   // only older ones; the cursor
+	Limit      int  // 1 to 500
 }
 
 // Presence is that a participant's page or media was alive.

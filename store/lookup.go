@@ -46,8 +46,10 @@ func (v *Meetings) List(ctx context.Context, f meeting.Filter) ([]meeting.Meetin
 	var w where
 	w.add(f.State != "", `state = $%d`, string(f.State))
 	w.add(f.Queue != "", `queue = $%d`, f.Queue)
+	w.add(f.CodePrefix != "", `code >= $%d`, string(f.CodePrefix))
+	w.add(f.CodePrefix != "", `code < $%d`, string(f.CodePrefix)+"~") // behind every character of a code
 	w.add(f.Before != "", `id < $%d`, string(f.Before))
-	query, args := w.end(`select doc, version from meeting`, `order by id desc`, limited(f.Limit, 200))
+	query, args := w.end(`select doc, version from meeting`, `order by id desc`, limited(f.Limit, 500))
 	ms, err := all(ctx, v.s.read, scanMeeting, query, args...)
 	return ms, v.s.explain(ctx, "list meetings", err)
 }

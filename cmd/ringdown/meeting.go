@@ -30,9 +30,9 @@ type remote struct {
 }
 
 // key finds the API key: given, in a file, or where a daemon in this folder keeps it.
-func (r remote) key() (string, error) {
+func (r remote) key() (key, from string, err error) {
 	if r.Key != "" {
-		return r.Key, nil
+		return r.Key, "RINGDOWN_API_KEY", nil
 	}
 	files := []string{r.KeyFile}
 	if r.KeyFile == "" {
@@ -41,18 +41,18 @@ func (r remote) key() (string, error) {
 	for _, f := range files {
 		b, err := os.ReadFile(f)
 		if err == nil {
-			return strings.TrimSpace(string(b)), nil
+			return strings.TrimSpace(string(b)), f, nil
 		}
 		if r.KeyFile != "" {
-			return "", err
+			return "", "", err
 		}
 	}
-	return "", errors.New("no API key: name the data folder's admin.key with --key-file")
+	return "", "", errors.New("no API key: name the data folder's admin.key with --key-file")
 }
 
 // call sends one request and gives the answer's JSON.
 func (r remote) call(c *console, method, path string, body any) (json.RawMessage, error) {
-	key, err := r.key()
+	key, from, err := r.key()
 	if err != nil {
 		return nil, err
 	}
@@ -84,12 +84,42 @@ func (r remote) call(c *console, method, path string, body any) (json.RawMessage
 	}
 	if res.StatusCode >= 300 {
 		var p struct{ Code, Detail string }
+		if res.StatusCode == http.StatusUnauthorized {
+			return nil, fmt.Errorf("the daemon at %s does not know the key from %s", r.URL, from)
+		}
 		if json.Unmarshal(b, &p) == nil && p.Detail != "" {
 			return nil, fmt.Errorf("%s (%s)", p.Detail, p.Code)
 		}
 		return nil, fmt.Errorf("the daemon answered %s", res.Status)
 	}
 	return b, nil
+}
+
+// find turns a reference that people read out ("C-7F3K2") into the meeting's id;
+// anything else is an id or a code already.
+func (r remote) find(c *console, meeting string) (string, error) {
+	if !strings.HasPrefix(strings.ToUpper(meeting), "C-") {
+		return meeting, nil
+	}
+	b, err := r.call(c, http.MethodGet, "/v1/meetings?"+url.Values{"reference": {meeting}}.Encode(), nil)
+	if err != nil {
+		return "", err
+	}
+	var page struct{ Meetings []row }
+	if err := json.Unmarshal(b, &page); err != nil {
+		return "", err
+	}
+	switch len(page.Meetings) {
+	case 0:
+		return "", fmt.Errorf("no meeting has the reference %s", meeting)
+	case 1:
+		return page.Meetings[0].ID, nil
+	}
+	ids := make([]string, len(page.Meetings))
+	for i, m := range page.Meetings {
+		ids[i] = m.ID
+	}
+	return "", fmt.Errorf("%s is the reference of several meetings: %s", meeting, strings.Join(ids, ", "))
 }
 
 // raw prints the API's answer as it came, indented.
@@ -161,7 +191,7 @@ func (m *meetingList) Run(c *console) error {
 
 type meetingShow struct {
 	remote
-	Meeting string `arg:"" help:"The meeting's id or code."`
+	Meeting string `arg:"" help:"The meeting's id, code or reference (C-7F3K2)."`
 }
 
 // Help gives the example.
@@ -169,7 +199,11 @@ func (meetingShow) Help() string { return "Example:\n  ringdown meeting show mtg
 
 // Run prints the meeting and its log.
 func (m *meetingShow) Run(c *console) error {
-	path := "/v1/meetings/" + url.PathEscape(m.Meeting)
+	id, err := m.find(c, m.Meeting)
+	if err != nil {
+		return err
+	}
+	path := "/v1/meetings/" + url.PathEscape(id)
 	one, err := m.call(c, http.MethodGet, path, nil)
 	if err != nil {
 		return err
@@ -243,7 +277,7 @@ func (m *meetingCreate) Run(c *console) error {
 
 type meetingEnd struct {
 	remote
-	Meeting string `arg:"" help:"The meeting's id or code."`
+	Meeting string `arg:"" help:"The meeting's id, code or reference (C-7F3K2)."`
 }
 
 // Help gives the example.
@@ -251,7 +285,11 @@ func (meetingEnd) Help() string { return "Example:\n  ringdown meeting end mtg_0
 
 // Run ends it.
 func (m *meetingEnd) Run(c *console) error {
-	b, err := m.call(c, http.MethodPost, "/v1/meetings/"+url.PathEscape(m.Meeting)+"/end", nil)
+	id, err := m.find(c, m.Meeting)
+	if err != nil {
+		return err
+	}
+	b, err := m.call(c, http.MethodPost, "/v1/meetings/"+url.PathEscape(id)+"/end", nil)
 	if err != nil {
 		return err
 	}

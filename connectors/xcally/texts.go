@@ -20,6 +20,7 @@ type texts struct {
 	completed string // reference, length
 	missed    string // reference
 	cancelled string // reference
+	withdrawn string // reference; ended by somebody else than the visitor
 	declined  string // reference
 	expired   string // reference
 	failed    string // reference
@@ -40,6 +41,7 @@ func textsIn(language string) (texts, error) {
 			completed: "The video call %s is over. It lasted %s.",
 			missed:    "Nobody took the video call %s in time. The visitor is no longer waiting.",
 			cancelled: "The visitor gave up the video call %s before an answer.",
+			withdrawn: "The video call %s was withdrawn before an answer.",
 			declined:  "The video call %s was declined.",
 			expired:   "The video call %s has expired.",
 			failed:    "The video call %s failed for a technical reason.",
@@ -56,6 +58,7 @@ func textsIn(language string) (texts, error) {
 			completed: "L’appel vidéo %s est terminé. Il a duré %s.",
 			missed:    "Personne n’a pris l’appel vidéo %s à temps. Le visiteur n’attend plus.",
 			cancelled: "Le visiteur a renoncé à l’appel vidéo %s avant une réponse.",
+			withdrawn: "L’appel vidéo %s a été retiré avant une réponse.",
 			declined:  "L’appel vidéo %s a été refusé.",
 			expired:   "L’appel vidéo %s a expiré.",
 			failed:    "L’appel vidéo %s a échoué pour une raison technique.",
@@ -72,6 +75,7 @@ func textsIn(language string) (texts, error) {
 			completed: "La videochiamata %s è terminata. È durata %s.",
 			missed:    "Nessuno ha preso in tempo la videochiamata %s. Il visitatore non attende più.",
 			cancelled: "Il visitatore ha rinunciato alla videochiamata %s prima di una risposta.",
+			withdrawn: "La videochiamata %s è stata ritirata prima di una risposta.",
 			declined:  "La videochiamata %s è stata rifiutata.",
 			expired:   "La videochiamata %s è scaduta.",
 			failed:    "La videochiamata %s non è riuscita per un motivo tecnico.",
@@ -116,6 +120,9 @@ func (t texts) ended(m meeting.Meeting) string {
 	case meeting.Missed:
 		return fmt.Sprintf(t.missed, m.Reference())
 	case meeting.Cancelled:
+		if m.EndedBy != meeting.Visitor {
+			return fmt.Sprintf(t.withdrawn, m.Reference())
+		}
 		return fmt.Sprintf(t.cancelled, m.Reference())
 	case meeting.Declined:
 		return fmt.Sprintf(t.declined, m.Reference())
@@ -129,7 +136,7 @@ func (t texts) ended(m meeting.Meeting) string {
 // length writes a duration as "4 min 12 s", which reads the same in all three
 // languages.
 func length(d time.Duration) string {
-	s := int(d.Round(time.Second) / time.Second)
+	s := int(d / time.Second)
 	switch {
 	case s < 60:
 		return fmt.Sprintf("%d s", s)

@@ -16,9 +16,11 @@ const within = { timeout: 20_000 };
 
 /** press clicks what a person would click, once it is there and can be. */
 async function press(where, selector) {
-  const element = await where.waitForSelector(selector, { ...within, visible: true });
-  await where.waitForFunction((e) => !e.disabled, within, element);
-  await element.evaluate((e) => e.click());
+  for (;;) {
+    const element = await where.waitForSelector(selector, { ...within, visible: true });
+    if (await element.evaluate((e) => e.isConnected && !e.disabled && (e.click(), true))) return;
+    await new Promise((done) => setTimeout(done, 50)); // busy: a person would wait too
+  }
 }
 
 /** words waits until the element says something like this. */
