@@ -77,7 +77,7 @@ func Default() Config {
 // address it is refused. A file that is named and missing is a fault.
 func Load(file string, environ []string) (Config, error) {
 	c := Default()
-	d := decoder{places: map[string]string{}}
+	d := decoder{places: map[string]string{}, wrong: map[string]bool{}}
 	if file != "" {
 		b, err := os.ReadFile(file)
 		switch {
@@ -89,7 +89,7 @@ func Load(file string, environ []string) (Config, error) {
 		d.file(file, b, &c)
 	}
 	d.environment(environ, &c)
-	if len(d.faults) > 0 { // what could not be read need not be checked
+	if d.unread {
 		return c, errors.Join(d.faults...)
 	}
 	if file == "" {

@@ -100,6 +100,8 @@ func TestLoad(t *testing.T) {
 			"all faults at once", "listne: x\nmedia:\n  port: many\nsites:\n  - nmae: x\n", nil,
 			[]string{"listne", "listen?", ":3:3: media.port: must be a whole number", ":5:5: sites[0].nmae"},
 		},
+		{"what cannot be read and what is wrong, together", "drain_timeout: 10\nlog: {level: loud}\nqueues: [{name: Q}]\nlitsen: x\n", nil,
+			[]string{"drain_timeout: needs a unit", "log.level: must be", "queues[0].name", "did you mean listen?"}},
 		{"a doubled key", "listen: 127.0.0.1:1\nlisten: 127.0.0.1:2\n", nil, []string{"listen"}},
 		{"a duration needs a unit", "drain_timeout: 10\n", nil, []string{":1:1: drain_timeout: needs a unit, like 30s"}},
 		{"not YAML", "listen: [\n", nil, []string{"is not YAML"}},

@@ -20,6 +20,8 @@ import (
 type decoder struct {
 	name   string            // of the file
 	places map[string]string // "sites[0].key" → "ringdown.yaml:12:5"
+	wrong  map[string]bool   // paths with a fault
+	unread bool              // the file is not YAML: there is nothing to check
 	faults []error
 }
 
@@ -31,7 +33,19 @@ func (d *decoder) fault(path, words string) {
 			break
 		}
 	}
+	d.wrong[path] = true
 	d.faults = append(d.faults, errors.New(at+path+": "+words))
+}
+
+// follows tells whether a fault at path, or at a part or the whole of it, has
+// been told: what could not be read is not judged a second time.
+func (d *decoder) follows(path string) bool {
+	for told := range d.wrong {
+		if told == path || parentOf(told) == path || strings.HasPrefix(path, told+".") || strings.HasPrefix(path, told+"[") {
+			return true
+		}
+	}
+	return false
 }
 
 func parentOf(path string) string {
@@ -64,13 +78,16 @@ func (d *decoder) check(prefix string, err error) {
 		d.faults = append(d.faults, err)
 		return
 	}
-	d.fault(path, words)
+	if !d.follows(path) {
+		d.fault(path, words)
+	}
 }
 
 func (d *decoder) file(name string, b []byte, into *Config) {
 	d.name = name
 	f, err := parser.ParseBytes(b, 0)
 	if err != nil {
+		d.unread = true
 		d.faults = append(d.faults, fmt.Errorf("%s: is not YAML: %s", name, yaml.FormatError(err, false, true)))
 		return
 	}
