@@ -64,6 +64,7 @@ export class VisitPage extends PageElement {
     addEventListener('online', () => {
       if (this.problem === 'network') void this.#open();
     });
+    if (this.#host.framed) document.documentElement.dataset.framed = ''; // the frame shows the shop's name already
     this.#host.heard(() => void this.#leave());
     setInterval(() => this.#tick(), 500);
     void this.#open();
