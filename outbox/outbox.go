@@ -79,6 +79,9 @@ type Result struct {
 	Reason  string        // closed list of words: "status_500", "dns", "refused", "tls", "timeout", "timeout_after_send", …
 	Status  int           // HTTP status, 0 if there was none
 	After   time.Duration // Retry-After of the other side; 0: by the schedule
+	// Live: a conversation is going on, and what comes behind in the same Dest may
+	// not wait: try again within seconds, like a delivery that expires.
+	Live bool
 }
 
 // Attempt is one try, kept.

@@ -38,12 +38,13 @@ func next(d Delivery, r Result, now time.Time, rnd *rand.Rand) (State, time.Time
 	case Retry:
 	}
 	var wait time.Duration
-	if d.ExpiresAt.IsZero() {
+	if d.ExpiresAt.IsZero() && !r.Live {
+		step := min(d.Attempts, stepOf(now.Sub(d.CreatedAt)))
 		steps := lasting()
-		if d.Attempts >= len(steps) {
+		if step >= len(steps) {
 			return Failed, time.Time{}
 		}
-		wait = jitter(steps[d.Attempts], rnd)
+		wait = jitter(steps[step], rnd)
 	} else {
 		steps := perishable()
 		wait = steps[min(d.Attempts, len(steps)-1)]
@@ -56,6 +57,19 @@ func next(d Delivery, r Result, now time.Time, rnd *rand.Rand) (State, time.Time
 		return Expired, time.Time{} // there will be no attempt any more: do not hold up the next of its Dest
 	}
 	return Pending, at
+}
+
+// stepOf is the step of the lasting schedule that a delivery of this age has
+// come to. It holds back one that was tried more often while it was live; the
+// others come to each step at 0.8 of its time at the earliest.
+func stepOf(age time.Duration) int {
+	var due time.Duration
+	for i, wait := range lasting() {
+		if due += wait; age < due*7/10 {
+			return i
+		}
+	}
+	return len(lasting())
 }
 
 // jitter spreads d over ±20 %, so that what failed together does not come back

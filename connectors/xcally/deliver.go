@@ -21,8 +21,18 @@ import (
 // is no idempotency key, so a second such attempt is the last.
 const unsure = "unsure_"
 
+// live is how long a message is part of a conversation that is going on; rings
+// wait behind it.
+const live = 10 * time.Minute
+
 // Deliver posts one message to its account's Receive URL.
 func (c *Connector) Deliver(ctx context.Context, d outbox.Delivery) outbox.Result {
+	r := c.attempt(ctx, d)
+	r.Live = r.Verdict == outbox.Retry && c.now().Sub(d.CreatedAt) < live
+	return r
+}
+
+func (c *Connector) attempt(ctx context.Context, d outbox.Delivery) outbox.Result {
 	a := c.accountOf(d.Target)
 	if a == nil {
 		return outbox.Result{Verdict: outbox.GiveUp, Reason: "no_account"}
