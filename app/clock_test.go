@@ -2,9 +2,11 @@ package app_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,11 +112,64 @@ func TestAbsence(t *testing.T) {
 			if err := s.Seen(t.Context(), m, m.TheVisitor().ID); err != nil {
 				t.Fatal(err)
 			}
-			if m = after(t, s, m.ID, 59*time.Second); m.State != meeting.Active {
+			time.Sleep(time.Second)
+			if err := s.Seen(t.Context(), m, m.Participants[1].ID); err != nil { // the agent stays a little longer
+				t.Fatal(err)
+			}
+			if m = after(t, s, m.ID, 58*time.Second); m.State != meeting.Active {
 				t.Fatalf("at 59 s: %s", m.State)
 			}
-			if m = after(t, s, m.ID, 2*time.Second); m.Outcome != meeting.Completed || m.EndedBy != meeting.Visitor {
+			if m = after(t, s, m.ID, 1500*time.Millisecond); m.Outcome != meeting.Completed || m.EndedBy != meeting.Visitor {
 				t.Fatalf("at 61 s: %s by %s", m.Outcome, m.EndedBy)
+			}
+		})
+	})
+	t.Run("an agent who accepts and never comes has left after 60 s", func(t *testing.T) {
+		clockwork(t, func(t *testing.T, s *meeting.Service) {
+			m := request(t, s, true)
+			if _, err := s.Accept(t.Context(), m.ID, meeting.Agent{Key: "a", Name: "Marie"}); err != nil {
+				t.Fatal(err)
+			}
+			for range 12 { // the visitor stays
+				if m = after(t, s, m.ID, 5*time.Second); m.State == meeting.Active {
+					if err := s.Seen(t.Context(), m, m.TheVisitor().ID); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if m = after(t, s, m.ID, 2*time.Second); m.State != meeting.Ended || m.EndedBy != meeting.AgentR || m.Reason != meeting.ReasonNetwork {
+				t.Fatalf("at 62 s: %s by %s, %s", m.State, m.EndedBy, m.Reason)
+			}
+		})
+	})
+	t.Run("nobody is absent for the time in which nothing could be written", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			real := storetest.Open(t)
+			flaky := &flakyStore{Store: real.Meetings()}
+			s := meeting.New(flaky, meeting.Policy{Queues: []meeting.Queue{{Name: "q", Ring: meeting.RingRule{Window: 10 * time.Minute, Wait: time.Hour}}}}, time.Now, slog.New(slog.DiscardHandler))
+			ctx, cancel := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() { _ = meeting.NewClock(s).Run(ctx) })
+			m := request(t, s, true)
+			seen := func() { _ = s.Seen(t.Context(), m, m.TheVisitor().ID) }
+			seen()
+			for second := range 120 { // the page says every 5 s that it is there; for 75 s it is not heard
+				flaky.down.Store(second > 10 && second < 85)
+				time.Sleep(time.Second)
+				if second%5 == 0 {
+					seen()
+				}
+			}
+			if m = after(t, s, m.ID, 0); m.State != meeting.Requested {
+				t.Fatalf("after the outage: %s %s", m.Outcome, m.Reason)
+			}
+			if m = after(t, s, m.ID, 30*time.Second); m.Outcome != meeting.Cancelled { // now it is really gone
+				t.Fatalf("30 s after its last word: %s", m.State)
+			}
+			cancel()
+			wg.Wait()
+			if err := real.Close(); err != nil {
+				t.Error(err)
 			}
 		})
 	})
@@ -151,4 +206,33 @@ func TestAbsence(t *testing.T) {
 			}
 		})
 	})
+}
+
+// flakyStore is a real store that can be down.
+type flakyStore struct {
+	meeting.Store
+	down atomic.Bool
+}
+
+var errDown = errors.New("the disk is full")
+
+func (f *flakyStore) Seen(ctx context.Context, ps []meeting.Presence) error {
+	if f.down.Load() {
+		return errDown
+	}
+	return f.Store.Seen(ctx, ps)
+}
+
+func (f *flakyStore) Absent(ctx context.Context, now time.Time, limit int) ([]meeting.Presence, error) {
+	if f.down.Load() {
+		return nil, errDown
+	}
+	return f.Store.Absent(ctx, now, limit)
+}
+
+func (f *flakyStore) Renew(ctx context.Context, until time.Time) error {
+	if f.down.Load() {
+		return errDown
+	}
+	return f.Store.Renew(ctx, until)
 }

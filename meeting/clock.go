@@ -19,13 +19,11 @@ const (
 	clockBatch = 100
 )
 
-// Run works until ctx ends. After a start nobody is absent for the time we were
-// away: every presence is renewed once.
+// Run works until ctx ends. Nobody is absent for the time in which we were away
+// or could not write: then every presence is renewed before anybody is judged.
 func (c *Clock) Run(ctx context.Context) error {
 	s := c.service
-	if err := s.store.Renew(ctx, s.now().Add(graceWaiting)); err != nil && ctx.Err() == nil {
-		s.log.WarnContext(ctx, "presences not renewed", "err", err)
-	}
+	s.unseen.Store(true)
 	pruned := s.now()
 	for {
 		wait := c.pass(ctx)
@@ -55,6 +53,7 @@ func (c *Clock) pass(ctx context.Context) time.Duration {
 		if ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "due meetings not read", "err", err)
 		}
+		s.unseen.Store(true)
 		return clockStep
 	}
 	for _, id := range ids {
@@ -65,20 +64,44 @@ func (c *Clock) pass(ctx context.Context) time.Duration {
 			s.log.ErrorContext(ctx, "meeting not moved on", "meeting", id, "err", err)
 		}
 	}
-	gone, err := s.store.Absent(ctx, s.now(), clockBatch)
-	if err != nil && ctx.Err() == nil {
-		s.log.ErrorContext(ctx, "absent people not read", "err", err)
-	}
-	for _, p := range gone {
-		if _, err := s.Leave(ctx, p.Meeting, p.Participant, ReasonNetwork); err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "absent person not taken out", "meeting", p.Meeting, "err", err)
-		}
-	}
-	if len(ids) == clockBatch || len(gone) == clockBatch {
+	gone := c.absent(ctx)
+	if len(ids) == clockBatch || gone == clockBatch {
 		return 0
 	}
 	if !next.IsZero() {
 		return max(0, min(clockStep, next.Sub(s.now())))
 	}
 	return clockStep
+}
+
+// absent takes out who was not seen for too long and returns how many.
+func (c *Clock) absent(ctx context.Context) int {
+	s := c.service
+	if s.unseen.Swap(false) {
+		if err := s.store.Renew(ctx, s.now().Add(graceWaiting)); err != nil {
+			s.unseen.Store(true)
+			if ctx.Err() == nil {
+				s.log.WarnContext(ctx, "presences not renewed", "err", err)
+			}
+		}
+		return 0
+	}
+	gone, err := s.store.Absent(ctx, s.now(), clockBatch)
+	if err != nil {
+		s.unseen.Store(true)
+		if ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "absent people not read", "err", err)
+		}
+		return 0
+	}
+	for _, p := range gone {
+		if _, err := s.Leave(ctx, p.Meeting, p.Participant, ReasonNetwork); err != nil {
+			s.unseen.Store(true)
+			_ = s.store.Seen(ctx, []Presence{p}) // to be judged again
+			if ctx.Err() == nil {
+				s.log.ErrorContext(ctx, "absent person not taken out", "meeting", p.Meeting, "err", err)
+			}
+		}
+	}
+	return len(gone)
 }

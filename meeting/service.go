@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringdown/fault"
@@ -15,7 +17,9 @@ const (
 	casTries     = 5
 	graceWaiting = 20 * time.Second // a visitor's page gone before an answer
 	graceActive  = 60 * time.Second // anybody gone during a call
-	maxMessages  = 2000             // of one meeting
+	maxEvents    = 10_000           // of one meeting; then it takes no more messages
+	pageSize     = 1000             // of messages read from the store at a time
+	turns        = 256              // meetings that one process changes at the same time, at most
 	textLimit    = 4096             // bytes of a chat message
 )
 
@@ -30,16 +34,27 @@ type Service struct {
 	mu      sync.Mutex // guards watches; nothing is called while it is held
 	watches map[ID]map[chan struct{}]struct{}
 	wake    chan struct{} // one slot: a Due may have come nearer
+
+	// turn keeps those who change one meeting in this process in a row: each
+	// would only make the other's compare-and-set fail. Other nodes still may.
+	turn [turns]chan struct{}
+	// unseen: presences could not be written, so nobody may be called absent
+	// before they were renewed.
+	unseen atomic.Bool
 }
 
 // New makes the Service. now is the clock; times are cut to milliseconds.
 func New(store Store, policy Policy, now func() time.Time, log *slog.Logger) *Service {
-	return &Service{
+	s := &Service{
 		store: store, policy: policy, log: log,
 		now:     func() time.Time { return now().UTC().Truncate(time.Millisecond) },
 		watches: map[ID]map[chan struct{}]struct{}{},
 		wake:    make(chan struct{}, 1),
 	}
+	for i := range s.turn {
+		s.turn[i] = make(chan struct{}, 1)
+	}
+	return s
 }
 
 // Policy returns what the configuration says of sites and queues.
@@ -60,9 +75,18 @@ func (s *Service) Ring(ctx context.Context, id ID) (Meeting, error) {
 // winner may repeat it. Others get fault RingTaken with "taken_by", or RingOver.
 func (s *Service) Accept(ctx context.Context, id ID, a Agent) (Meeting, error) {
 	pid := ParticipantID(newID("par_"))
-	return s.change(ctx, id, func(m Meeting, now time.Time) (Meeting, []Event, error) {
+	m, err := s.change(ctx, id, func(m Meeting, now time.Time) (Meeting, []Event, error) {
 		return accept(m, a, pid, now)
 	})
+	if err != nil {
+		return m, err
+	}
+	for _, p := range m.Participants {
+		if p.Agent == a.Key { // who accepts and never comes is absent too, in time
+			err = s.Seen(ctx, m, p.ID)
+		}
+	}
+	return m, err
 }
 
 // Decline notes an agent's refusal; reason is a word of DeclineReasons or empty.
@@ -115,8 +139,8 @@ func (s *Service) Post(ctx context.Context, id ID, msg Message) (Message, error)
 	msg.ID = MessageID(newID("msg_"))
 	var out Message
 	_, err := s.change(ctx, id, func(m Meeting, now time.Time) (Meeting, []Event, error) {
-		if m.Seq > maxMessages {
-			return m, nil, fault.New(fault.TooMany, "this meeting has too many messages")
+		if m.Seq > maxEvents {
+			return m, nil, fault.New(fault.TooMany, "this meeting takes no more messages")
 		}
 		m, ev, err := say(m, msg, now)
 		if err == nil {
@@ -125,27 +149,32 @@ func (s *Service) Post(ctx context.Context, id ID, msg Message) (Message, error)
 		}
 		return m, ev, err
 	})
+	if msg.Key != "" && (errors.Is(err, ErrTaken) || fault.Is(err, fault.TooMany)) {
+		if old, found, e := s.posted(ctx, id, msg); found || e != nil {
+			return old, e
+		}
+	}
 	if errors.Is(err, ErrTaken) {
-		return s.posted(ctx, id, msg)
+		err = fault.New(fault.Conflict, "the message could not be stored; send it again")
 	}
 	return out, err
 }
 
 // posted finds the message that already has the key.
-func (s *Service) posted(ctx context.Context, id ID, msg Message) (Message, error) {
-	all, err := s.store.Messages(ctx, id, 0, maxMessages)
+func (s *Service) posted(ctx context.Context, id ID, msg Message) (old Message, found bool, err error) {
+	all, err := s.Messages(ctx, id, 0)
 	if err != nil {
-		return msg, stored(err)
+		return msg, false, err
 	}
 	for _, old := range all {
 		if old.Key == msg.Key {
 			if old.Text != msg.Text {
-				return msg, fault.New(fault.KeyReused, "this message key was used with another text; take a new key")
+				return msg, true, fault.New(fault.KeyReused, "this message key was used with another text; take a new key")
 			}
-			return old, nil
+			return old, true, nil
 		}
 	}
-	return msg, fault.New(fault.Conflict, "the message could not be stored; send it again")
+	return msg, false, nil
 }
 
 // AddRef ties a foreign id to the meeting. Doing it twice is harmless; a ref
@@ -169,6 +198,10 @@ func (s *Service) Opened(ctx context.Context, inv Invitation) error {
 		return nil
 	}
 	_, err := s.changeWith(ctx, inv.Meeting, func(m Meeting, now time.Time) (Change, error) {
+		inv, err := s.store.Invitation(ctx, inv.ID) // somebody may have been first
+		if err != nil || !inv.OpenedAt.IsZero() {
+			return Change{Meeting: m}, stored(err)
+		}
 		inv.OpenedAt = now
 		return Change{Meeting: m, Invitations: []Invitation{inv}}, nil
 	})
@@ -186,7 +219,11 @@ func (s *Service) Seen(ctx context.Context, m Meeting, ps ...ParticipantID) erro
 	for i, p := range ps {
 		rows[i] = Presence{Meeting: m.ID, Participant: p, Until: s.now().Add(grace)}
 	}
-	return stored(s.store.Seen(ctx, rows))
+	err := s.store.Seen(ctx, rows)
+	if err != nil {
+		s.unseen.Store(true)
+	}
+	return stored(err)
 }
 
 // ByID returns a meeting or a fault NotFound, as ByCode and ByRef do.
@@ -221,8 +258,18 @@ func (s *Service) Invitation(ctx context.Context, id InvitationID) (Invitation, 
 
 // Messages returns the chat after a Seq.
 func (s *Service) Messages(ctx context.Context, id ID, after int64) ([]Message, error) {
-	ms, err := s.store.Messages(ctx, id, after, maxMessages)
-	return ms, stored(err)
+	var all []Message
+	for {
+		page, err := s.store.Messages(ctx, id, after, pageSize)
+		if err != nil {
+			return nil, stored(err)
+		}
+		all = append(all, page...)
+		if len(page) < pageSize {
+			return all, nil
+		}
+		after = page[len(page)-1].Seq
+	}
 }
 
 // Events returns the log after a Seq.
@@ -258,6 +305,13 @@ func (s *Service) change(ctx context.Context, id ID, step func(Meeting, time.Tim
 // changeWith is change for steps that write more than events. ErrTaken comes
 // back as it is.
 func (s *Service) changeWith(ctx context.Context, id ID, step func(Meeting, time.Time) (Change, error)) (Meeting, error) {
+	turn := s.turn[crc32.ChecksumIEEE([]byte(id))%turns]
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+		return Meeting{}, ctx.Err()
+	}
 	for range casTries {
 		m, err := s.store.ByID(ctx, id)
 		if err != nil {
