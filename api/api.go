@@ -46,7 +46,8 @@ type API struct {
 
 	life  context.Context //nolint:containedctx // of the streams: it ends with Close
 	end   context.CancelFunc
-	seats chan struct{} // one for each open stream
+	seats chan struct{}  // one for each open stream
+	wrong *httpd.Limiter // per address: links that were not right
 }
 
 // New makes the API.
@@ -58,6 +59,7 @@ func New(meetings *meeting.Service, keys *access.Keys, cfg Config, now func() ti
 	a := &API{
 		meetings: meetings, keys: keys, links: access.Links{Keys: keys, PublicURL: cfg.PublicURL},
 		cfg: cfg, log: log, now: now, openapi: openapi, seats: make(chan struct{}, maxStreams),
+		wrong: httpd.NewLimiter(6*time.Second, 30, 0, now),
 	}
 	a.life, a.end = context.WithCancel(context.Background())
 	return a, nil
@@ -80,7 +82,6 @@ func (a *API) Routes() []httpd.Route {
 		visitor  = httpd.Session(string(meeting.Visitor))
 		agent    = httpd.Session(string(meeting.AgentR))
 		person   = httpd.Session(string(meeting.Visitor), string(meeting.AgentR))
-		redeems  = httpd.NewLimiter(6*time.Second, 30, 0, a.now)        // per address: guessing a link
 		creates  = httpd.NewLimiter(time.Second, 30, 0, a.now)          // per address
 		talks    = httpd.NewLimiter(250*time.Millisecond, 60, 0, a.now) // per person
 		perIP    = func(l *httpd.Limiter) []httpd.Limit { return []httpd.Limit{httpd.PerIP(l)} }
@@ -101,7 +102,7 @@ func (a *API) Routes() []httpd.Route {
 		{Method: "GET", Path: one + "/messages", Who: httpd.Any(person, key), Handler: a.listMessages},
 		{Method: "POST", Path: one + "/messages", Who: person, Handler: a.postMessage, Body: 16 << 10, Limits: perTalks},
 		{Method: "GET", Path: one + "/events", Who: key, Handler: a.listEvents},
-		{Method: "POST", Path: "/v1/links/redeem", Who: httpd.Anyone, Handler: a.redeemLink, Body: 4 << 10, Limits: perIP(redeems)},
+		{Method: "POST", Path: "/v1/links/redeem", Who: httpd.Anyone, Handler: a.redeemLink, Body: 4 << 10},
 		{Method: "GET", Path: "/v1/events", Who: httpd.Proof("session token in hello"), Handler: a.stream},
 		{Method: "GET", Path: "/openapi.json", Who: httpd.Anyone, Handler: a.getDocument},
 	}

@@ -306,7 +306,14 @@ func afterOf(c *gin.Context) (int64, error) {
 
 func (a *API) getButton(c *gin.Context) error {
 	s, _ := a.meetings.Policy().Site(httpd.Caller(c.Request.Context()).Site)
-	q, _ := a.meetings.Policy().Queue(s.Queue)
+	if err := knownQuery(c, "queue"); err != nil {
+		return err
+	}
+	name := cmp.Or(c.Query("queue"), s.Queue)
+	if name != s.Queue && !slices.Contains(s.Queues, name) {
+		return fault.NewInvalid("query:queue", "is not a queue of this site")
+	}
+	q, _ := a.meetings.Policy().Queue(name)
 	fields := make([]meeting.FormField, len(s.Fields))
 	for i, f := range s.Fields {
 		f.Type = cmp.Or(f.Type, "text")

@@ -57,6 +57,9 @@ func (a *API) redeemLink(c *gin.Context) error {
 		return err
 	}
 	if ok := a.keys.LinkOpens(id, inv.Generation, in.Secret); !ok || inv.ID == "" {
+		if err := a.wrong.Allow(httpd.AddressKey(c.ClientIP())); err != nil {
+			return err
+		}
 		return wrong
 	}
 	switch now := a.now(); {
@@ -110,10 +113,20 @@ func (n answerRing) agent(p httpd.Principal) (meeting.Agent, error) {
 	name := strings.TrimSpace(n.Name)
 	var c httpd.Checks
 	c.Unless(name != "" && utf8.RuneCountInString(name) <= 60, "/name", "must be 1 to 60 characters")
-	c.Unless(!strings.ContainsFunc(name, unicode.IsControl), "/name", "must be on one line")
+	c.Unless(!strings.ContainsFunc(name, unseen) && strings.ContainsFunc(name, shows), "/name", "must be words on one line")
 	c.Unless(n.Reason == "" || slices.Contains(meeting.DeclineReasons(), n.Reason), "/reason", "must be empty or one of %s", strings.Join(meeting.DeclineReasons(), ", "))
 	return meeting.Agent{Key: meeting.AgentKey(p.ID), Name: name}, c.Err()
 }
+
+// unseen are characters that a name must not have: they break lines, turn the
+// direction of text or show nothing.
+func unseen(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Noncharacter_Code_Point) ||
+		strings.ContainsRune("\u115f\u1160\u2800\u3164\uffa0", r)
+}
+
+// shows are characters of which a name must have one.
+func shows(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
 
 func (a *API) acceptMeeting(c *gin.Context) error {
 	var in struct {

@@ -52,6 +52,10 @@ func (a *API) stream(c *gin.Context) error {
 		return nil // Accept has answered
 	}
 	ws.SetReadLimit(streamInbox)
+	if ws.Subprotocol() != streamProtocol {
+		_ = ws.Close(websocket.StatusPolicyViolation, "the subprotocol "+streamProtocol+" is needed")
+		return nil
+	}
 	(&stream{api: a, ws: ws}).run(c.Request.Context())
 	return nil
 }
@@ -136,12 +140,12 @@ func (s *stream) greet(ctx context.Context) (access.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
 	defer context.AfterFunc(s.api.life, cancel)() //nolint:contextcheck // the life of all streams, besides this one
-	_, b, err := s.ws.Read(ctx)
+	kind, b, err := s.ws.Read(ctx)
 	if err != nil {
 		return access.Session{}, err
 	}
 	var h hello
-	if json.Unmarshal(b, &h) != nil || h.Type != "hello" {
+	if kind != websocket.MessageText || json.Unmarshal(b, &h) != nil || h.Type != "hello" {
 		return access.Session{}, fault.New(fault.BadRequest, "say hello first")
 	}
 	return s.api.keys.VerifySession(h.Token)
@@ -181,9 +185,8 @@ func (s *stream) tell(ctx context.Context, id meeting.ID, present bool) bool {
 	}
 	me := participantOf(m, s.who)
 	if present && me != "" && m.State != meeting.Ended {
-		if s.api.meetings.Seen(ctx, m, me) != nil {
-			return false
-		}
+		// If it cannot be written nobody is called absent for it; see meeting.Clock.
+		_ = s.api.meetings.Seen(ctx, m, me)
 	}
 	if s.send(ctx, gin.H{"type": "meeting", "meeting": s.api.meeting(m, s.who)}) != nil {
 		return false

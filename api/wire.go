@@ -41,6 +41,7 @@ type wireMeeting struct {
 
 type wireSite struct {
 	ID      string `json:"id,omitempty"`
+	Key     string `json:"key,omitempty"`
 	Name    string `json:"name,omitempty"`
 	Brand   string `json:"brand,omitempty"`
 	Privacy string `json:"privacy,omitempty"`
@@ -109,7 +110,7 @@ func (a *API) meeting(m meeting.Meeting, p httpd.Principal) wireMeeting {
 		Length: int64(m.Length() / time.Second), Now: a.now().UTC().Truncate(time.Millisecond),
 	}
 	if s, ok := a.meetings.Policy().Site(m.Site); ok {
-		w.Site = wireSite{ID: s.ID, Name: s.Name, Brand: s.Brand, Privacy: s.Privacy}
+		w.Site = wireSite{ID: s.ID, Key: s.Key, Name: s.Name, Brand: s.Brand, Privacy: s.Privacy}
 	}
 	if r := m.Ring; r != nil {
 		w.Ring = &wireRing{Round: r.Round, Rounds: r.Rounds, StartedAt: r.StartedAt, RoundEndsAt: r.RoundEnds, Until: r.Until, Declines: len(r.Declines)}

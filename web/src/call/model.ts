@@ -33,7 +33,7 @@ export interface Meeting {
   readonly outcome?: Outcome;
   readonly ended_by?: Role;
   readonly reason?: string;
-  readonly site: { readonly id?: string; readonly name?: string; readonly brand?: string; readonly privacy?: string };
+  readonly site: { readonly id?: string; readonly key?: string; readonly name?: string; readonly brand?: string; readonly privacy?: string };
   readonly queue: string;
   readonly topic?: string;
   readonly language: string;

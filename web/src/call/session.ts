@@ -54,7 +54,7 @@ export class MeetingSession extends Emitter<SessionEvents> {
     this.#events.on('meeting', (meeting) => this.#take(meeting));
     this.#events.on('message', (message) => this.#hear(message));
     this.#events.on('state', () => this.emit('change', undefined));
-    this.#events.on('bye', () => void this.#renew().then(() => this.#events.start(), () => {}));
+    this.#events.on('bye', () => void this.#again());
   }
 
   /** open trades a link for a session. It rejects with a Problem. */
@@ -177,6 +177,16 @@ export class MeetingSession extends Emitter<SessionEvents> {
       })
       .finally(() => (this.#renewing = undefined));
     return this.#renewing;
+  }
+
+  /** again follows anew with a new token, and tries until it has one or the link is of no use any more. */
+  async #again(): Promise<void> {
+    try {
+      await this.#renew();
+      this.#events.start();
+    } catch (error) {
+      if (!(error instanceof Problem && final(error))) setTimeout(() => void this.#again(), 3000);
+    }
   }
 
   /** An answer and the stream may cross: the older one is dropped by the server's clock. */

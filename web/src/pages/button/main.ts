@@ -116,7 +116,7 @@ class RingdownButton extends HTMLElement {
     const daemon = this.#daemon;
     this.#asked = Date.now();
     try {
-      const site = await daemon.site();
+      const site = await daemon.site(this.getAttribute('queue')?.trim());
       if (daemon !== this.#daemon || !this.isConnected) return;
       this.#tries = 0;
       this.#site = site;

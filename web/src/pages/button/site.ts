@@ -44,8 +44,10 @@ export class Daemon {
     readonly key: string,
   ) {}
 
-  site(): Promise<Site> {
-    return call<Site>(`${this.origin}/v1/button`, { site: this.key });
+  /** site asks about the button; of one that rings another queue than the site's own, with its name. */
+  site(queue?: string | null): Promise<Site> {
+    const query = queue ? `?queue=${encodeURIComponent(queue)}` : '';
+    return call<Site>(`${this.origin}/v1/button${query}`, { site: this.key });
   }
 
   /**

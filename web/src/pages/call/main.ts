@@ -34,7 +34,7 @@ class CallPage extends PageElement {
 
   async #load(): Promise<void> {
     try {
-      this.#site = await this.#daemon.site();
+      this.#site = await this.#daemon.site(query.get('queue'));
       this.#error = undefined;
       setBrand(this.#site.brand);
       text.use(speak(query.get('lang'), navigator.languages, this.#site));

@@ -354,7 +354,7 @@ export class VisitPage extends PageElement {
 
   #leftPage(session: MeetingSession): TemplateResult {
     const { meeting } = session;
-    const site = meeting.site.id;
+    const site = meeting.site.key;
     return leftPage(
       {
         meeting,
