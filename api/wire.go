@@ -14,6 +14,7 @@ type wireMeeting struct {
 	ID           meeting.ID        `json:"id"`
 	Code         meeting.Code      `json:"code"`
 	Reference    string            `json:"reference"`
+	Seq          int64             `json:"seq"`
 	State        meeting.State     `json:"state"`
 	Outcome      meeting.Outcome   `json:"outcome,omitempty"`
 	EndedBy      meeting.Role      `json:"ended_by,omitempty"`
@@ -104,7 +105,7 @@ type wireEvent struct {
 // agents are told, an agent's without the redirect.
 func (a *API) meeting(m meeting.Meeting, p httpd.Principal) wireMeeting {
 	w := wireMeeting{
-		ID: m.ID, Code: m.Code, Reference: m.Reference(), State: m.State, Outcome: m.Outcome, EndedBy: m.EndedBy, Reason: m.Reason,
+		ID: m.ID, Code: m.Code, Reference: m.Reference(), Seq: m.Seq, State: m.State, Outcome: m.Outcome, EndedBy: m.EndedBy, Reason: m.Reason,
 		Site: wireSite{ID: m.Site}, Queue: m.Queue, Topic: m.Topic, Language: m.Language, Participants: []wireParticipant{},
 		CreatedAt: m.CreatedAt, RequestedAt: m.RequestedAt, AnsweredAt: m.AnsweredAt, EndedAt: m.EndedAt,
 		Length: int64(m.Length() / time.Second), Now: a.now().UTC().Truncate(time.Millisecond),

@@ -17,7 +17,7 @@ import (
 // follower is a page on the event stream.
 type follower struct {
 	t   *testing.T
-	ctx context.Context //nolint:containedctx // of one test
+	ctx context.Context
 	ws  *websocket.Conn
 }
 

@@ -29,6 +29,7 @@ export interface Meeting {
   readonly id: string;
   readonly code: string;
   readonly reference: string;
+  readonly seq: number;
   readonly state: State;
   readonly outcome?: Outcome;
   readonly ended_by?: Role;

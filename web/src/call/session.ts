@@ -189,10 +189,10 @@ export class MeetingSession extends Emitter<SessionEvents> {
     }
   }
 
-  /** An answer and the stream may cross: the older one is dropped by the server's clock. */
+  /** An answer and the stream may cross: the older one is dropped. */
   #take(meeting: Meeting): void {
     const at = Date.parse(meeting.now);
-    if (this.#meeting && at < Date.parse(this.#meeting.now)) return;
+    if (this.#meeting && meeting.seq < this.#meeting.seq) return;
     this.#meeting = meeting;
     this.#offset = at - Date.now();
     this.#takenAt = Date.now();
