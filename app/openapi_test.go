@@ -367,3 +367,43 @@ func TestEveryRouteSaysWho(t *testing.T) {
 		}
 	})
 }
+
+// TestAnswers holds good answers against the document.
+func TestAnswers(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *house) {
+		doc, err := openapi3.NewLoader().LoadFromData(h.must(200, "GET", "/openapi.json", nil, nil).raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fits := func(method, path, status string, a answer) answer {
+			t.Helper()
+			schema := doc.Paths.Find(path).GetOperation(method).Responses.Value(status).Value.Content.Get("application/json").Schema.Value
+			var v any
+			if err := json.Unmarshal(a.raw, &v); err != nil {
+				t.Fatalf("%s %s: %v in %s", method, path, err, a)
+			}
+			if err := schema.VisitJSON(v); err != nil {
+				t.Errorf("%s %s: %v", method, path, err)
+			}
+			return a
+		}
+		site := with{"Ringdown-Site": config.DemoSiteKey, "Origin": h.url}
+		fits("GET", "/v1/button", "200", h.must(200, "GET", "/v1/button", site, nil))
+		made := fits("POST", "/v1/meetings", "201", h.must(201, "POST", "/v1/meetings", bearer(h.key), map[string]any{
+			"ring": "now", "topic": "Lamp", "visitor": map[string]any{"name": "Anna", "email": "anna@example.org"}, "fields": map[string]any{"a": "b"},
+		}))
+		const one = "/v1/meetings/{meeting}"
+		agent := h.redeem(made.text("links.agent"), "device-of-marie-1234")
+		fits("POST", one+"/accept", "200", agent.must("POST", "/accept", map[string]string{"name": "Marie"}))
+		fits("POST", one+"/join", "200", agent.must("POST", "/join", map[string]bool{}))
+		fits("POST", one+"/messages", "201", agent.must("POST", "/messages", map[string]string{"text": "hello"}))
+		visitor := h.redeem(made.text("links.visitor"), "")
+		fits("GET", one+"/messages", "200", visitor.must("GET", "/messages", nil))
+		fits("GET", one, "200", visitor.must("GET", "", nil))
+		fits("POST", one+"/leave", "200", visitor.must("POST", "/leave", nil))
+		fits("GET", "/v1/meetings", "200", h.must(200, "GET", "/v1/meetings", bearer(h.key), nil))
+		fits("GET", one+"/events", "200", h.must(200, "GET", "/v1/meetings/"+made.text("id")+"/events", bearer(h.key), nil))
+		secret := strings.Split(made.text("links.visitor"), "#")[1]
+		fits("POST", "/v1/links/redeem", "200", h.must(200, "POST", "/v1/links/redeem", nil, map[string]string{"id": made.text("code"), "secret": secret}))
+	})
+}
