@@ -17,6 +17,8 @@ const (
 	KindJoined    Kind = "participant.joined"
 	KindLeft      Kind = "participant.left"
 	KindMessage   Kind = "message.created"
+	KindInvited   Kind = "participant.invited" // a further person was asked in
+	KindNote      Kind = "note.saved"          // an agent's note; visitors are never told
 )
 
 // Event is one thing that happened to a meeting. Events of a meeting are
@@ -31,6 +33,7 @@ type Event struct {
 	Participant ParticipantID `json:"participant,omitempty"` // who it is about
 	Decline     *Decline      `json:"decline,omitempty"`
 	Message     *Message      `json:"message,omitempty"`
+	Note        *Note         `json:"note,omitempty"`
 }
 
 // Message is one chat message.
@@ -42,9 +45,28 @@ type Message struct {
 	Role    Role          `json:"role"`
 	Name    string        `json:"name,omitempty"`
 	Via     string        `json:"via,omitempty"` // desk it came through, "xcally/main"; empty: our own page
-	Text    string        `json:"text"`
+	Text    string        `json:"text"`          // may be empty beside a File
+	File    *File         `json:"file,omitempty"`
 	At      time.Time     `json:"at"`
 	// Key is the sender's own key for this message, unique in the meeting: the
 	// same message sent twice is one. Empty: no such key.
 	Key string `json:"-"`
+}
+
+// File is a file sent in the chat. Its bytes are kept by package blob.
+type File struct {
+	ID     FileID `json:"id"`
+	Name   string `json:"name"` // as the sender called it, cleaned; for people only
+	Type   string `json:"type"` // media type by its own bytes, "image/png"; never what the sender said
+	Size   int64  `json:"size"` // bytes as kept
+	Width  int    `json:"width,omitempty"`
+	Height int    `json:"height,omitempty"` // pixels, images only
+}
+
+// Note is what one agent wrote down in a meeting; there is one per agent.
+type Note struct {
+	Author AgentKey  `json:"author"`
+	Name   string    `json:"name,omitempty"`
+	Text   string    `json:"text"` // empty: taken back
+	At     time.Time `json:"at"`   // last saved
 }

@@ -20,6 +20,8 @@ type (
 	MessageID string
 	// EventID is "evt_…".
 	EventID string
+	// FileID is "fil_…".
+	FileID string
 )
 
 // State is where a meeting stands. It only moves forward.
@@ -87,13 +89,16 @@ type Page struct {
 
 // Participant is someone in a meeting.
 type Participant struct {
-	ID       ParticipantID `json:"id"`
-	Role     Role          `json:"role"`
-	Name     string        `json:"name,omitempty"`
-	Agent    AgentKey      `json:"agent,omitempty"` // agents only
-	JoinedAt time.Time     `json:"joined_at,omitzero"`
-	LeftAt   time.Time     `json:"left_at,omitzero"`
-	Reason   Reason        `json:"reason,omitempty"` // why they left
+	ID    ParticipantID `json:"id"`
+	Role  Role          `json:"role"`
+	Name  string        `json:"name,omitempty"`
+	Agent AgentKey      `json:"agent,omitempty"` // agents only
+	// Invited: a further person who was asked in. Until they have joined they are
+	// nobody whom the others would wait for.
+	Invited  bool      `json:"invited,omitempty"`
+	JoinedAt time.Time `json:"joined_at,omitzero"`
+	LeftAt   time.Time `json:"left_at,omitzero"`
+	Reason   Reason    `json:"reason,omitempty"` // why they left
 }
 
 // Here tells whether p has joined and not left.
