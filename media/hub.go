@@ -3,6 +3,7 @@ package media
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,7 @@ type Hub struct {
 type room struct {
 	since   time.Time
 	members map[ParticipantID]*Peer
+	voices  voices
 }
 
 // Open opens the sockets and starts to listen; Close ends it.
@@ -73,7 +75,7 @@ func (h *Hub) Join(ctx context.Context, g Grant, sink Sink, legs ...LegSpec) (*P
 		return nil, err
 	}
 	p := &Peer{
-		hub: h, grant: g, sink: sink,
+		hub: h, grant: g, sink: sink, resume: ResumeID(rand.Text()),
 		log:      h.log.With("room", g.Room),
 		requests: make(chan func(), requestQueue), notices: make(chan func(), noticeQueue),
 		outdated: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
@@ -94,17 +96,16 @@ func (h *Hub) Join(ctx context.Context, g Grant, sink Sink, legs ...LegSpec) (*P
 	}
 	h.last++
 	p.number, p.since = h.last, h.now()
-	welcome := Welcome{Grant: g, Limits: Limits{Tracks: h.cfg.MaxTracks, VideoBitrateBPS: h.cfg.VideoBitrateBPS}}
 	if older != nil {
 		p.since = older.since
 		h.takeOut(r, older, nil)
 	}
 	for _, other := range r.sorted() {
-		welcome.Present = append(welcome.Present, other.participant())
 		if older == nil {
 			other.tell(Joined{p.participant()})
 		}
 	}
+	welcome := h.welcome(p, r)
 	if older != nil {
 		older.End(Duplicate)
 	}
@@ -113,6 +114,17 @@ func (h *Hub) Join(ctx context.Context, g Grant, sink Sink, legs ...LegSpec) (*P
 	h.running.Go(func() { p.run(welcome) })
 	poke(h.changed)
 	return p, nil
+}
+
+// welcome is the first event of a connection; mu is held.
+func (h *Hub) welcome(p *Peer, r *room) Welcome {
+	w := Welcome{Grant: p.grant, Resume: p.resume, Limits: Limits{Tracks: h.cfg.MaxTracks, VideoBitrateBPS: h.cfg.VideoBitrateBPS}}
+	for _, other := range r.sorted() {
+		if other != p {
+			w.Present = append(w.Present, other.participant())
+		}
+	}
+	return w
 }
 
 // admit decides whether there is room; mu is held.
@@ -147,28 +159,36 @@ func (h *Hub) takeOut(r *room, p *Peer, gone *Departure) {
 			for _, t := range sortedTracks(p) {
 				other.tell(TrackGone{Participant: p.grant.Participant, Source: t.source})
 			}
+			if p.away {
+				other.tell(Away{Participant: p.grant.Participant})
+			}
 		}
 		poke(other.outdated)
 	}
 	clear(p.tracks)
+	r.listen(h.now())
 	if gone != nil {
 		h.depart(*gone)
 	}
 	poke(h.changed)
 }
 
-// remove takes an ended peer out, unless another has its place already.
-func (h *Hub) remove(p *Peer) {
+// remove takes an ended peer out, unless another has its place already. It
+// returns the sink of a connection that wanted to take the peer over, or nil.
+func (h *Hub) remove(p *Peer) Sink {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	late := p.next
+	p.next = nil
 	r := h.rooms[p.grant.Room]
 	if r == nil || r.members[p.grant.Participant] != p {
-		return
+		return late
 	}
 	h.takeOut(r, p, &Departure{Room: p.grant.Room, Participant: p.grant.Participant, Reason: p.reason, At: h.now()})
 	if len(r.members) == 0 {
 		delete(h.rooms, p.grant.Room)
 	}
+	return late
 }
 
 func (h *Hub) number() uint64 {
@@ -214,6 +234,7 @@ func (h *Hub) withdraw(p *Peer, t *Track) {
 	}
 	delete(p.tracks, t.source)
 	h.tellOthers(p, TrackGone{Participant: p.grant.Participant, Source: t.source})
+	h.rooms[p.grant.Room].listen(h.now())
 	h.outdateOthers(p)
 }
 
@@ -245,6 +266,7 @@ func (h *Hub) mute(p *Peer, s Source, muted bool) bool {
 	}
 	if t.muted != muted {
 		t.muted = muted
+		h.rooms[p.grant.Room].listen(h.now())
 		h.tellOthers(p, TrackChanged{Participant: p.grant.Participant, Track: t.info()})
 	}
 	return true
@@ -300,7 +322,7 @@ func sortedTracks(p *Peer) []*Track {
 
 // participant describes a peer to the others; mu is held.
 func (p *Peer) participant() Participant {
-	out := Participant{ID: p.grant.Participant, Role: p.grant.Role, Name: p.grant.Name}
+	out := Participant{ID: p.grant.Participant, Role: p.grant.Role, Name: p.grant.Name, Away: p.away, Quality: p.quality}
 	for _, t := range sortedTracks(p) {
 		out.Tracks = append(out.Tracks, t.info())
 	}

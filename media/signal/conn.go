@@ -70,14 +70,12 @@ func (c *conn) serve(ctx context.Context) {
 		c.write(ctx)
 	})
 	c.readAll(ctx)
-	// Whatever ended the reading, the peer goes; its bye ends the writer, or
-	// the connection is dead and writing fails.
+	// Whatever ended the reading, the peer stays for a while: another connection
+	// may take it over. A peer that has ended has queued its bye already.
 	if p := c.joined(); p != nil {
-		p.End(media.Network)
-		<-p.Done()
-	} else {
-		c.finish(nil, websocket.StatusNormalClosure)
+		p.Detach(c)
 	}
+	c.finish(nil, websocket.StatusNormalClosure)
 	writer.Wait()
 	_ = c.ws.CloseNow()
 }
@@ -147,13 +145,21 @@ func (c *conn) handshake(ctx context.Context) *media.Peer {
 		return c.refuse(&problem{codeBadToken, "the token is not valid"})
 	}
 	c.log = c.log.With("room", grant.Room, "participant", grant.Participant)
-	return c.join(ctx, grant)
+	return c.join(ctx, grant, h.Resume)
 }
 
-func (c *conn) join(ctx context.Context, grant media.Grant) *media.Peer {
-	p, err := c.server.hub.Join(ctx, grant, c,
-		media.LegSpec{ID: publishLeg, Direction: media.Publish},
-		media.LegSpec{ID: subscribeLeg, Direction: media.Subscribe, WeOffer: true})
+// join takes over the peer of an older connection, if it is still there, or
+// makes a new one.
+func (c *conn) join(ctx context.Context, grant media.Grant, resume media.ResumeID) (p *media.Peer) {
+	var err error
+	if resume != "" {
+		p, err = c.server.hub.Resume(ctx, grant, resume, c)
+	}
+	if p == nil && err == nil {
+		p, err = c.server.hub.Join(ctx, grant, c,
+			media.LegSpec{ID: publishLeg, Direction: media.Publish},
+			media.LegSpec{ID: subscribeLeg, Direction: media.Subscribe, WeOffer: true})
+	}
 	if err == nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -195,6 +201,10 @@ func (c *conn) handle(p *media.Peer, data []byte, text bool) {
 		p.Candidate(m.Leg, m.Candidate)
 	case *trackState:
 		p.Mute(m.Source, *m.Muted)
+	case *restart:
+		p.Restart(m.Leg)
+	case *quality:
+		p.Report(media.Quality(*m))
 	case *pong: // that it came is enough
 	case *leave:
 		p.End(media.LeftByChoice)
@@ -205,7 +215,7 @@ func (c *conn) handle(p *media.Peer, data []byte, text bool) {
 func (c *conn) Tell(e media.Event) {
 	switch e := e.(type) {
 	case media.Welcome:
-		c.log.Info("joined")
+		c.log.Info("joined", "resumed", e.Resumed)
 		c.send(welcomeMessage(e, c.server.cfg))
 	case media.Bye:
 		c.log.Info("left", "reason", e.Reason)

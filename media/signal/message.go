@@ -40,8 +40,9 @@ func bad(format string, args ...any) error {
 // Messages of clients.
 type (
 	hello struct {
-		Versions []int   `json:"versions"`
-		Token    *string `json:"token"`
+		Versions []int          `json:"versions"`
+		Token    *string        `json:"token"`
+		Resume   media.ResumeID `json:"resume"` // of an earlier welcome; empty: join anew
 	}
 	// description is an offer or an answer.
 	description struct {
@@ -68,7 +69,14 @@ type (
 	pong struct {
 		At *int64 `json:"at"`
 	}
-	leave struct{}
+	leave   struct{}
+	restart struct {
+		Leg media.LegID `json:"leg"`
+	}
+	quality struct {
+		Word string `json:"word"`
+		Side string `json:"side"`
+	}
 )
 
 func (d *description) declared() []media.Declared {
@@ -108,6 +116,10 @@ func decode(data []byte, text bool) (any, error) {
 		return decodeCandidate(data)
 	case "track":
 		return decodeInto(data, &trackState{}, (*trackState).check)
+	case "restart":
+		return decodeInto(data, &restart{}, (*restart).check)
+	case "quality":
+		return decodeInto(data, &quality{}, (*quality).check)
 	case "pong":
 		return decodeInto(data, &pong{}, (*pong).check)
 	case "leave":
@@ -178,6 +190,12 @@ func (d *description) check() error {
 
 func (t *trackState) check() error {
 	return missing(field{"source", t.Source == ""}, field{"muted", t.Muted == nil})
+}
+
+func (r *restart) check() error { return missing(field{"leg", r.Leg == ""}) }
+
+func (q *quality) check() error {
+	return missing(field{"word", q.Word == ""}, field{"side", q.Side == ""})
 }
 
 func (p *pong) check() error { return missing(field{"at", p.At == nil}) }
