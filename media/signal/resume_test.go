@@ -173,7 +173,7 @@ func TestSpeakers(t *testing.T) {
 }
 
 // Who sends far more than was asked of them is ended; the others go on.
-func TestFloodOfMediaHurtsItsSenderOnly(t *testing.T) {
+func TestM9_flood_of_media_hurts_its_sender_only(t *testing.T) {
 	n := start(t, func(c *media.Config, _ *signal.Config) { c.VideoBitrateBPS = 50_000 })
 	flood, good, see := n.dial(may("r", "flood")), n.dial(may("r", "good")), n.dial(may("r", "see"))
 	flow(t, publish(t, good, mic)[0], 120)
