@@ -96,7 +96,8 @@ type Participant struct {
 }
 
 // ResumeID lets a new connection of a participant take over the peer of the old
-// one, with its legs. It is useless without a grant for that participant.
+// one, with its legs. It is a secret of 130 random bits, as good as the grant of
+// that peer and for as long as the peer lives.
 type ResumeID string
 
 // Quality is what a client says of its own connection. The zero value: it has

@@ -29,7 +29,8 @@ type Hub struct {
 
 	mu         sync.Mutex // guards what follows
 	rooms      map[RoomID]*room
-	peers      int // of all rooms
+	resumable  map[ResumeID]*Peer // all members of all rooms
+	peers      int                // of all rooms
 	last       uint64
 	draining   bool
 	departures []Departure
@@ -59,7 +60,7 @@ func Open(cfg Config, log *slog.Logger, now func() time.Time) (*Hub, error) {
 	}
 	return &Hub{
 		cfg: cfg, log: log, now: now, engine: e, answerWithin: answerWithin,
-		changed: make(chan struct{}, 1), rooms: map[RoomID]*room{},
+		changed: make(chan struct{}, 1), rooms: map[RoomID]*room{}, resumable: map[ResumeID]*Peer{},
 	}, nil
 }
 
@@ -110,6 +111,7 @@ func (h *Hub) Join(ctx context.Context, g Grant, sink Sink, legs ...LegSpec) (*P
 		older.End(Duplicate)
 	}
 	r.members[g.Participant] = p
+	h.resumable[p.resume] = p
 	h.peers++
 	h.running.Go(func() { p.run(welcome) })
 	poke(h.changed)
@@ -151,6 +153,7 @@ func (h *Hub) admit(g Grant) (r *room, older *Peer, err error) {
 // that only the tracks go.
 func (h *Hub) takeOut(r *room, p *Peer, gone *Departure) {
 	delete(r.members, p.grant.Participant)
+	delete(h.resumable, p.resume)
 	h.peers--
 	for _, other := range r.members {
 		if gone != nil {

@@ -130,6 +130,9 @@ func (c *conn) handshake(ctx context.Context) *media.Peer {
 	if !slices.Contains(h.Versions, version) {
 		return c.refuse(&problem{codeNoVersion, fmt.Sprintf("the server speaks version %d", version)})
 	}
+	if h.Token == nil {
+		return c.resume(h.Resume)
+	}
 	check, cancel := context.WithTimeout(ctx, c.server.cfg.HelloTimeout)
 	defer cancel()
 	grant, err := c.server.verify.VerifyMedia(check, *h.Token)
@@ -145,21 +148,26 @@ func (c *conn) handshake(ctx context.Context) *media.Peer {
 		return c.refuse(&problem{codeBadToken, "the token is not valid"})
 	}
 	c.log = c.log.With("room", grant.Room, "participant", grant.Participant)
-	return c.join(ctx, grant, h.Resume)
+	return c.join(ctx, grant)
 }
 
-// join takes over the peer of an older connection, if it is still there, or
-// makes a new one.
-func (c *conn) join(ctx context.Context, grant media.Grant, resume media.ResumeID) (p *media.Peer) {
-	var err error
-	if resume != "" {
-		p, err = c.server.hub.Resume(ctx, grant, resume, c)
+// resume takes over the peer of an older connection.
+func (c *conn) resume(id media.ResumeID) *media.Peer {
+	c.mu.Lock() // nothing is told before the log knows whose connection this is
+	defer c.mu.Unlock()
+	if c.peer = c.server.hub.Resume(id, c); c.peer != nil {
+		g := c.peer.Grant()
+		c.log = c.log.With("room", g.Room, "participant", g.Participant)
+		return c.peer
 	}
-	if p == nil && err == nil {
-		p, err = c.server.hub.Join(ctx, grant, c,
-			media.LegSpec{ID: publishLeg, Direction: media.Publish},
-			media.LegSpec{ID: subscribeLeg, Direction: media.Subscribe, WeOffer: true})
-	}
+	c.enqueue(encode(errorMessage(&problem{codeGone, "there is nothing to resume; join again"}, true)), websocket.StatusPolicyViolation)
+	return nil
+}
+
+func (c *conn) join(ctx context.Context, grant media.Grant) *media.Peer {
+	p, err := c.server.hub.Join(ctx, grant, c,
+		media.LegSpec{ID: publishLeg, Direction: media.Publish},
+		media.LegSpec{ID: subscribeLeg, Direction: media.Subscribe, WeOffer: true})
 	if err == nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -215,11 +223,11 @@ func (c *conn) handle(p *media.Peer, data []byte, text bool) {
 func (c *conn) Tell(e media.Event) {
 	switch e := e.(type) {
 	case media.Welcome:
+		c.send(welcomeMessage(e, c.server.cfg)) // first: it waits for resume to end
 		c.log.Info("joined", "resumed", e.Resumed)
-		c.send(welcomeMessage(e, c.server.cfg))
 	case media.Bye:
-		c.log.Info("left", "reason", e.Reason)
 		c.finish(bye{Type: "bye", Reason: e.Reason}, websocket.StatusNormalClosure)
+		c.log.Info("left", "reason", e.Reason)
 	default:
 		if m := eventMessage(e); m != nil {
 			c.send(m)

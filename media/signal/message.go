@@ -26,6 +26,7 @@ const (
 	codeRoomFull    = "room_full"
 	codeServerFull  = "server_full"
 	codeDraining    = "draining"
+	codeGone        = "gone"
 )
 
 // problem is an error that a client is told of.
@@ -41,8 +42,8 @@ func bad(format string, args ...any) error {
 type (
 	hello struct {
 		Versions []int          `json:"versions"`
-		Token    *string        `json:"token"`
-		Resume   media.ResumeID `json:"resume"` // of an earlier welcome; empty: join anew
+		Token    *string        `json:"token"`  // to join
+		Resume   media.ResumeID `json:"resume"` // of an earlier welcome, instead of a token
 	}
 	// description is an offer or an answer.
 	description struct {
@@ -168,7 +169,7 @@ type field struct {
 }
 
 func (h *hello) check() error {
-	return missing(field{"versions", len(h.Versions) == 0}, field{"token", h.Token == nil})
+	return missing(field{"versions", len(h.Versions) == 0}, field{"token", h.Token == nil && h.Resume == ""})
 }
 
 func (d *description) check() error {

@@ -1,6 +1,7 @@
 package signal_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -52,7 +53,7 @@ func TestLostSocketIsReplaced(t *testing.T) {
 	a.Drop()
 	await(t, b, awayIs("a", true))
 	more(t, toA, toB)
-	if err := a.Resume(in(t), n.url, may("r", "a")); err != nil {
+	if err := a.Resume(in(t), n.url); err != nil {
 		t.Fatal(err)
 	}
 	if w := a.Welcome; !w.Resumed || len(w.Participants) != 1 || w.Participants[0].ID != "b" || len(w.Participants[0].Tracks) != 1 {
@@ -67,7 +68,7 @@ func TestLostSocketIsReplaced(t *testing.T) {
 func TestNewSocketReplacesAnOpenOne(t *testing.T) {
 	n := start(t, func(_ *media.Config, c *signal.Config) { c.Ping = time.Minute })
 	a, b, toA, toB := call(t, n)
-	if err := a.Resume(in(t), n.url, may("r", "a")); err != nil || !a.Welcome.Resumed {
+	if err := a.Resume(in(t), n.url); err != nil || !a.Welcome.Resumed {
 		t.Fatalf("%v, resumed %v", err, a.Welcome.Resumed)
 	}
 	more(t, toA, toB)
@@ -80,7 +81,7 @@ func TestRestartFindsNewAddresses(t *testing.T) {
 	a, b, toA, toB := call(t, n)
 	for range 3 {
 		a.Drop()
-		if err := a.Resume(in(t), n.url, may("r", "a")); err != nil || !a.Welcome.Resumed {
+		if err := a.Resume(in(t), n.url); err != nil || !a.Welcome.Resumed {
 			t.Fatalf("%v, resumed %v", err, a.Welcome.Resumed)
 		}
 		if err := a.Restart(in(t)); err != nil {
@@ -98,23 +99,31 @@ func TestOffersWaitForTheNewSocket(t *testing.T) {
 	a.Drop()
 	await(t, b, awayIs("a", true))
 	flow(t, publish(t, b, mic)[0], 120)
-	if err := a.Resume(in(t), n.url, may("r", "a")); err != nil {
+	if err := a.Resume(in(t), n.url); err != nil {
 		t.Fatal(err)
 	}
 	more(t, received(t, a, "b", "microphone"), toA, toB)
 	stayed(t, n, b, "a")
 }
 
-// Only the right word takes a place over; with another the participant joins
-// anew, and the old connection ends as a duplicate.
+// Only the right word takes a place over, and only while there is one; joining
+// anew instead ends the old connection as a duplicate.
 func TestResumeNeedsTheRightWord(t *testing.T) {
 	n := start(t)
 	a, b, _, _ := call(t, n)
-	a.Welcome.Resume = b.Welcome.Resume
-	if err := a.Resume(in(t), n.url, may("r", "a")); err != nil || a.Welcome.Resumed {
-		t.Fatalf("%v, resumed %v", err, a.Welcome.Resumed)
+	right := a.Welcome.Resume
+	gone := func(word string) {
+		t.Helper()
+		a.Welcome.Resume = word
+		var refused *signaltest.RefusedError
+		if err := a.Resume(in(t), n.url); !errors.As(err, &refused) || refused.Message.Code != "gone" {
+			t.Errorf("resumed with %q: %v", word, err)
+		}
 	}
+	gone("another")
+	n.dial(may("r", "a"))
 	await(t, b, func(m signaltest.Message) bool { return m.Type == "untrack" && m.Participant() == "a" })
+	gone(right)
 }
 
 func TestQualityIsToldToTheOthers(t *testing.T) {

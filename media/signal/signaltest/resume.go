@@ -1,13 +1,11 @@
 package signaltest
 
-import (
-	"context"
-)
+import "context"
 
 // Resume takes the place of the lost connection with a new socket, and waits for
-// the welcome; the peer connections stay. Welcome.Resumed tells whether the
-// server took it.
-func (c *Client) Resume(ctx context.Context, url, token string) error {
+// the welcome; the peer connections stay. A RefusedError with the code "gone":
+// there is nothing to resume.
+func (c *Client) Resume(ctx context.Context, url string) error {
 	c.Drop()
 	if err := c.until(ctx, func() bool { return c.ended != nil }); err != nil {
 		return err
@@ -22,7 +20,7 @@ func (c *Client) Resume(ctx context.Context, url, token string) error {
 	c.writing.Unlock()
 	c.change(func() { c.ended, before = nil, len(c.messages) })
 	c.wg.Go(func() { c.read(c.live) })
-	if err := c.Send(map[string]any{"type": "hello", "versions": []int{1}, "token": token, "resume": c.Welcome.Resume}); err != nil {
+	if err := c.Send(map[string]any{"type": "hello", "versions": []int{1}, "resume": c.Welcome.Resume}); err != nil {
 		return err
 	}
 	var first Message
