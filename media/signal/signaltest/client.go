@@ -8,6 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -27,6 +30,13 @@ type Options struct {
 	NoPong       bool                  // do not answer pings
 	NoAnswer     bool                  // do not answer offers
 	Origin       string                // of the WebSocket request
+
+	// Via, if not nil, is where the client reaches an address of the server in a
+	// network ("udp" or "tcp"): a relay. False hides the address. The server is
+	// then not told the addresses of the client, so no packet goes past the relay.
+	Via func(network string, server netip.AddrPort) (netip.AddrPort, bool)
+	// DialContext, if not nil, opens the connection of the WebSocket.
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Client is one participant.
@@ -137,7 +147,7 @@ func Dial(ctx context.Context, url, token string, opts ...Options) (*Client, err
 	if err != nil {
 		return nil, err
 	}
-	ws, err := Open(ctx, url, o.Origin)
+	ws, err := open(ctx, url, o)
 	if err != nil {
 		return nil, err
 	}
@@ -163,9 +173,16 @@ func Dial(ctx context.Context, url, token string, opts ...Options) (*Client, err
 
 // Open opens a bare WebSocket with the subprotocol.
 func Open(ctx context.Context, url, origin string) (*websocket.Conn, error) {
+	return open(ctx, url, Options{Origin: origin})
+}
+
+func open(ctx context.Context, url string, opts Options) (*websocket.Conn, error) {
 	o := &websocket.DialOptions{Subprotocols: []string{"ringdown.signal"}}
-	if origin != "" {
-		o.HTTPHeader = map[string][]string{"Origin": {origin}}
+	if opts.Origin != "" {
+		o.HTTPHeader = map[string][]string{"Origin": {opts.Origin}}
+	}
+	if opts.DialContext != nil {
+		o.HTTPClient = &http.Client{Transport: &http.Transport{DialContext: opts.DialContext, DisableKeepAlives: true}}
 	}
 	ws, _, err := websocket.Dial(ctx, url, o)
 	if err != nil {
@@ -340,7 +357,7 @@ func (c *Client) handle(m Message) error {
 		c.mu.Lock()
 		pc := c.pub
 		c.mu.Unlock()
-		return pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: m.SDP})
+		return pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: c.opts.theirs(m.SDP)})
 	case "candidate":
 		c.mu.Lock()
 		pc := c.pub
@@ -349,7 +366,11 @@ func (c *Client) handle(m Message) error {
 		}
 		c.mu.Unlock()
 		if m.Candidate != nil && pc != nil {
-			return pc.AddICECandidate(*m.Candidate)
+			via := *m.Candidate
+			if via.Candidate = c.opts.candidate(via.Candidate); via.Candidate == "" && m.Candidate.Candidate != "" {
+				return nil
+			}
+			return pc.AddICECandidate(via)
 		}
 	}
 	return nil
@@ -363,6 +384,9 @@ func (c *Client) connection(leg string) (*webrtc.PeerConnection, error) {
 	}
 	pc.OnICECandidate(func(found *webrtc.ICECandidate) {
 		m := map[string]any{"type": "candidate", "leg": leg, "candidate": nil}
+		if found != nil && c.opts.Via != nil {
+			return
+		}
 		if found != nil {
 			m["candidate"] = found.ToJSON()
 		}

@@ -108,7 +108,7 @@ func (c *Client) offer(ctx context.Context, restart bool) error {
 	})
 	c.negotiating.Lock()
 	// The offer is out before any candidate.
-	err = c.Send(map[string]any{"type": "offer", "leg": "publish", "id": id, "sdp": offer.SDP, "tracks": declared})
+	err = c.Send(map[string]any{"type": "offer", "leg": "publish", "id": id, "sdp": c.opts.ours(offer.SDP), "tracks": declared})
 	if err == nil {
 		err = c.pub.SetLocalDescription(offer)
 	}
@@ -294,14 +294,14 @@ func (c *Client) answer(m Message) error {
 			c.mids[t.Mid] = t
 		}
 	})
-	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: m.SDP}); err != nil {
+	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: c.opts.theirs(m.SDP)}); err != nil {
 		return err
 	}
 	answer, err := pc.CreateAnswer(nil)
 	if err != nil {
 		return err
 	}
-	if err := c.Send(map[string]any{"type": "answer", "leg": "subscribe", "id": m.ID, "sdp": answer.SDP}); err != nil {
+	if err := c.Send(map[string]any{"type": "answer", "leg": "subscribe", "id": m.ID, "sdp": c.opts.ours(answer.SDP)}); err != nil {
 		return err
 	}
 	return pc.SetLocalDescription(answer)
