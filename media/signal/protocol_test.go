@@ -360,7 +360,7 @@ func TestEndsWithAReason(t *testing.T) {
 
 // A socket that dies without leave, and one that stays silent, are away at once;
 // when they do not come back they have left with the reason network.
-func TestDeadSocket(t *testing.T) {
+func TestM3_who_does_not_come_back_has_left_with_network(t *testing.T) {
 	n := start(t, func(m *media.Config, c *signal.Config) { c.Ping, m.Reconnect = 50*time.Millisecond, time.Second })
 	b := n.dial(may("r", "b"))
 	n.dial(may("r", "drops")).Drop()

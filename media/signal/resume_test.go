@@ -194,3 +194,25 @@ func TestM9_flood_of_media_hurts_its_sender_only(t *testing.T) {
 	}
 	more(t, sound)
 }
+
+// A viewer whose TCP connection stands still does not hold up the publisher or
+// another viewer.
+func TestM9_viewer_that_stalls_hurts_nobody(t *testing.T) {
+	n := start(t)
+	_, tcp, via := relays(t, n)
+	a, good := n.dial(may("r", "a")), n.dial(may("r", "good"))
+	stalled := n.dial(may("r", "stalled"), signaltest.Options{Via: via, TCPOnly: true})
+	flow(t, publish(t, a, camera)[0], 10_000)
+	more(t, received(t, stalled, "a", "camera"))
+	picture := received(t, good, "a", "camera")
+	tcp.Block(true)
+	began := time.Now()
+	const frames = 100 // of 20 ms
+	before := len(picture.Packets())
+	if err := picture.WaitPackets(in(t), before+frames*9); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("two seconds of pictures took the other viewer %s", took)
+	}
+}

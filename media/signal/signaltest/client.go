@@ -56,7 +56,9 @@ type Client struct {
 	mu       sync.Mutex // guards what follows
 	changed  chan struct{}
 	messages []Message
-	ended    error // why reading ended
+	heard    time.Time // when the last message came
+	resumed  int       // how often Stay took the place up again
+	ended    error     // why reading ended
 	pub, sub *webrtc.PeerConnection
 	offers   int
 	outgoing []*Outgoing
@@ -337,7 +339,7 @@ func (c *Client) read(ctx context.Context) {
 			c.change(func() { c.ended = fmt.Errorf("%s: %w", m.Type, err) })
 			return
 		}
-		c.change(func() { c.messages = append(c.messages, m) })
+		c.change(func() { c.messages, c.heard = append(c.messages, m), time.Now() })
 	}
 }
 
