@@ -36,7 +36,7 @@ func Verify(secret string, h http.Header, body []byte, now time.Time) bool {
 	mac := hmac.New(sha256.New, key)
 	fmt.Fprintf(mac, "%s.%s.%s", h.Get("webhook-id"), sent, body)
 	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
-	for _, one := range strings.Fields(h.Get("webhook-signature")) {
+	for one := range strings.FieldsSeq(h.Get("webhook-signature")) {
 		if hmac.Equal([]byte(one), []byte(want)) {
 			return true
 		}
