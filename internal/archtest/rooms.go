@@ -67,6 +67,8 @@ func House() Rules {
 			// it carries packets and knows nothing of ours.
 			{Path: "internal/impair", Floor: 0, Only: []string{}, SeenBy: []string{"internal/impair/cmd"}},
 			{Path: "internal/impair/cmd", Floor: 1, Only: []string{"internal/impair"}},
+			// A receiver that misbehaves: tests post to it, product code never sees it.
+			{Path: "internal/hostile", Floor: 0, Only: []string{}, SeenBy: []string{"internal/*", "e2e"}},
 			{Path: "e2e", Floor: 9},
 		},
 		Owners: []Owner{
