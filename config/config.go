@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"ringdown/connectors/webhook"
 	"ringdown/connectors/xcally"
 	"ringdown/egress"
 	"ringdown/httpd"
@@ -60,6 +61,8 @@ type Log struct {
 type Connectors struct {
 	// XCALLY joins XCALLY Motion's OpenChannel accounts.
 	XCALLY *xcally.Config `yaml:"xcally"`
+	// Webhook tells receivers of the operator's own what happens.
+	Webhook *webhook.Config `yaml:"webhook"`
 }
 
 // Default is what holds where neither file nor environment says anything.
@@ -127,6 +130,17 @@ func (c *Config) validate(d *decoder) {
 		for _, a := range x.Accounts {
 			desks["xcally/"+a.Name] = true
 		}
+	}
+	if w := c.Connectors.Webhook; w != nil {
+		d.check("connectors.webhook", w.Validate())
+		var queues, sites []string
+		for _, q := range c.Queues {
+			queues = append(queues, q.Name)
+		}
+		for _, s := range c.Sites {
+			sites = append(sites, s.ID)
+		}
+		d.check("connectors.webhook", w.Unknown(queues, sites))
 	}
 	for i, q := range c.Queues {
 		for j, desk := range q.Desks {

@@ -251,6 +251,19 @@ func TestReasons(t *testing.T) {
 	close(release)
 }
 
+func TestALongAnswerIsCutWhereOnlyTheStatusCounts(t *testing.T) {
+	leak.Check(t)
+	s, _ := receiver(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprint(w, strings.Repeat("x", 1<<20))
+	})
+	b := newBench(t, DefaultConfig(), Deps{}, Options{Allow: []string{s.URL}, MaxResponseBytes: 100, ClipResponse: true})
+	resp, body, err := b.send(t, http.MethodPost, s.URL, "")
+	if err != nil || resp.StatusCode != http.StatusAccepted || body != strings.Repeat("x", 100) {
+		t.Errorf("got %v, %d bytes, %v", resp, len(body), err)
+	}
+}
+
 func metrics(t *testing.T, reg *prometheus.Registry) string {
 	t.Helper()
 	families, err := reg.Gather()

@@ -20,7 +20,7 @@ var opens = []string{
 	"app.New", "store.Open", "storetest.Open", "storetest.OpenAt", "storetest.Run", "e.Open", "media.Open", "signaltest.Dial", "signaltest.Open",
 	"httptest.NewServer", "httptest.NewTLSServer", "httptest.NewUnstartedServer", "httpd.Listen",
 	"net.Listen", "net.ListenPacket", "net.ListenUDP", "net.Dial", "exec.Command", "exec.CommandContext",
-	"impair.NewUDP", "impair.NewTCP", "impair.ListenUDP", "impair.ListenTCP",
+	"hostile.Start", "impair.NewUDP", "impair.NewTCP", "impair.ListenUDP", "impair.ListenTCP",
 }
 
 // Every test that opens something, itself or through functions of its package,
