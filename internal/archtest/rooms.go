@@ -71,6 +71,8 @@ func House() Rules {
 			{Path: "internal/leak", Floor: 0, Only: []string{}, SeenBy: []string{}},
 			// A receiver that misbehaves: tests post to it, product code never sees it.
 			{Path: "internal/hostile", Floor: 0, Only: []string{}, SeenBy: []string{"internal/*", "e2e"}},
+			// A child process to kill; only tests see it, and say what the child is.
+			{Path: "internal/crash", Floor: 0, Only: []string{}, SeenBy: []string{}},
 			{Path: "e2e", Floor: 9},
 		},
 		Owners: []Owner{
