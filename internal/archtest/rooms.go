@@ -73,6 +73,9 @@ func House() Rules {
 			{Path: "internal/hostile", Floor: 0, Only: []string{}, SeenBy: []string{"internal/*", "e2e"}},
 			// A child process to kill; only tests see it, and say what the child is.
 			{Path: "internal/crash", Floor: 0, Only: []string{}, SeenBy: []string{}},
+			// What is promised, and the judge of its figures.
+			{Path: "internal/promise", Floor: 0, Only: []string{}, SeenBy: []string{"internal/promise/cmd"}},
+			{Path: "internal/promise/cmd", Floor: 1, Only: []string{"internal/promise"}},
 			{Path: "e2e", Floor: 9},
 		},
 		Owners: []Owner{
