@@ -13,6 +13,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"ringdown/config"
+	"ringdown/internal/leak"
 )
 
 // The tests of this file are generated from the OpenAPI document: what it
@@ -63,6 +64,7 @@ func (c callers) good(op *openapi3.Operation, path string) with {
 func has(need openapi3.SecurityRequirement, scheme string) bool { _, ok := need[scheme]; return ok }
 
 func TestBadInput(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		h.manyAddresses()
 		raw := h.must(200, "GET", "/openapi.json", nil, nil).raw
@@ -334,6 +336,7 @@ func mutations(s *openapi3.Schema, base any, at string) map[string]mutation {
 // TestEveryRouteSaysWho walks all mounted routes: none is open by omission, and
 // every one of /v1 is in the document with the same ways in.
 func TestEveryRouteSaysWho(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		doc, err := openapi3.NewLoader().LoadFromData(h.must(200, "GET", "/openapi.json", nil, nil).raw)
 		if err != nil {
@@ -370,6 +373,7 @@ func TestEveryRouteSaysWho(t *testing.T) {
 
 // TestAnswers holds good answers against the document.
 func TestAnswers(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		doc, err := openapi3.NewLoader().LoadFromData(h.must(200, "GET", "/openapi.json", nil, nil).raw)
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringdown/internal/impair"
+	"ringdown/internal/leak"
 	"ringdown/media/signal/signaltest"
 	"ringdown/store/storetest"
 )
@@ -165,6 +166,7 @@ func (h *house) nobodyLeft(pairs []*pair) {
 }
 
 func TestM3_a_cut_heals_as_the_same_participant(t *testing.T) {
+	leak.Check(t)
 	n, cut := 2, 4*time.Second // long enough for the socket to be given up
 	if judged() {
 		n, cut = 10, 10*time.Second

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"ringdown/internal/leak"
 	"ringdown/store/storetest"
 )
 
@@ -84,6 +85,7 @@ func (f *follower) until(what string, fits func(told) bool) told {
 func hello(token string) any { return map[string]string{"type": "hello", "token": token} }
 
 func TestStream(t *testing.T) {
+	leak.Check(t)
 	h := start(t, storetest.Engines()[0])
 	made := h.must(201, "POST", "/v1/meetings", bearer(h.key), map[string]any{"ring": "now"})
 	visitor := h.redeem(made.text("links.visitor"), "")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ringdown/internal/leak"
 	"ringdown/meeting"
 	"ringdown/outbox"
 	"ringdown/store"
@@ -35,6 +36,7 @@ func save(t *testing.T, s *store.Store, id meeting.ID, evs ...meeting.Event) {
 // TestMemoryBehavesAsTheStore drives the fake and each real store through the
 // same story and compares what they say.
 func TestMemoryBehavesAsTheStore(t *testing.T) {
+	leak.Check(t)
 	base := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	at := func(s int) time.Time { return base.Add(time.Duration(s) * time.Second) }
 	story := func(t *testing.T, s outbox.Store) (told []string) {
@@ -210,6 +212,7 @@ func (l *ledger) Deliver(_ context.Context, d outbox.Delivery) outbox.Result {
 }
 
 func TestOrderPerDestOnTheRealStore(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			s := e.Open(t)
@@ -243,6 +246,7 @@ func TestOrderPerDestOnTheRealStore(t *testing.T) {
 }
 
 func TestWhatACrashedProcessHeldIsDeliveredOnTheRealStore(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			cfg := e.Fresh(t)

@@ -10,11 +10,13 @@ import (
 
 	"ringdown/connectors/connectortest"
 	"ringdown/internal/hostile"
+	"ringdown/internal/leak"
 	"ringdown/outbox"
 	"ringdown/secret"
 )
 
 func TestD4_every_misbehaviour_has_its_verdict_and_reason(t *testing.T) {
+	leak.Check(t)
 	date := connectortest.Start.Add(90 * time.Second).Format(http.TimeFormat)
 	past := connectortest.Start.Add(-time.Hour).Format(http.TimeFormat)
 	retry := func(status int, reason string, after time.Duration) outbox.Result {
@@ -75,6 +77,7 @@ func TestD4_every_misbehaviour_has_its_verdict_and_reason(t *testing.T) {
 }
 
 func TestD4_without_an_answer_the_reason_is_typed(t *testing.T) {
+	leak.Check(t)
 	in, away := receiver(t), receiver(t)
 	away.Down()
 	for _, tc := range []struct {
@@ -109,6 +112,7 @@ func TestD4_without_an_answer_the_reason_is_typed(t *testing.T) {
 }
 
 func TestS1_no_event_reaches_inside(t *testing.T) {
+	leak.Check(t)
 	in, inside := receiver(t), receiver(t)
 	in.Set("", hostile.Redirect(inside.URL()+"/admin"))
 	r := newRig(t, nil, at("crm", in.URL()))
@@ -131,6 +135,7 @@ func TestS1_no_event_reaches_inside(t *testing.T) {
 }
 
 func TestTheRequest(t *testing.T) {
+	leak.Check(t)
 	in := receiver(t)
 	e := at("crm", in.URL()+"/hook/a%2Fb?token=x&y")
 	e.Headers = map[string]secret.Secret{"authorization": "Bearer t", "X-Tenant": "acme", "User-Agent": "Acme"}

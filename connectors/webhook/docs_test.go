@@ -75,6 +75,7 @@ func TestTheManualShowsWhatIsTrue(t *testing.T) {
 }
 
 func TestTheManualsGoFunctionVerifies(t *testing.T) {
+	leak.Check(t)
 	in := receiver(t)
 	e := at("crm", in.URL())
 	e.Secrets = []secret.Secret{key2, key1}

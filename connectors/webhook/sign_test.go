@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringdown/internal/hostile"
+	"ringdown/internal/leak"
 	"ringdown/outbox"
 	"ringdown/secret"
 )
@@ -68,6 +69,7 @@ func TestD10_public_test_vectors(t *testing.T) {
 }
 
 func TestD10_both_keys_sign_while_one_is_exchanged(t *testing.T) {
+	leak.Check(t)
 	in := receiver(t)
 	old, both, fresh := at("old", in.URL()), at("both", in.URL()), at("fresh", in.URL())
 	both.Secrets = []secret.Secret{key2, key1}
@@ -95,6 +97,7 @@ func TestD10_both_keys_sign_while_one_is_exchanged(t *testing.T) {
 }
 
 func TestD3_attempts_have_one_id_and_times_and_signatures_of_their_own(t *testing.T) {
+	leak.Check(t)
 	in := receiver(t)
 	in.Set("", hostile.Status(500).Times(2))
 	r := newRig(t, nil, at("crm", in.URL()))

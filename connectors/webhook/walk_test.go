@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ringdown/internal/hostile"
+	"ringdown/internal/leak"
 	"ringdown/meeting"
 	"ringdown/outbox"
 	"ringdown/secret"
@@ -127,6 +128,7 @@ func (n *town) whole() meeting.Meeting {
 }
 
 func TestAWholeCallIsToldInOrderSignedAndOnce(t *testing.T) {
+	leak.Check(t)
 	const events = 6
 	onBoth(t, meeting.RingRule{}, func(url string) []Endpoint {
 		good, rolling, gone := at("good", url+"/good"), at("rolling", url+"/rolling"), at("gone", url+"/gone")
@@ -162,6 +164,7 @@ func TestAWholeCallIsToldInOrderSignedAndOnce(t *testing.T) {
 }
 
 func TestD3_a_second_attempt_is_recognised(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, meeting.RingRule{}, func(url string) []Endpoint {
 		e := at("crm", url+"/hook")
 		e.Events = []string{"ring.started"} // it is tried again after a second
@@ -187,6 +190,7 @@ func TestD3_a_second_attempt_is_recognised(t *testing.T) {
 }
 
 func TestD6_a_ring_is_fresh_or_not_sent(t *testing.T) {
+	leak.Check(t)
 	rule := meeting.RingRule{Window: 700 * time.Millisecond, Rounds: 1, Wait: 700 * time.Millisecond}
 	onBoth(t, rule, func(url string) []Endpoint {
 		e := at("crm", url+"/hook")

@@ -17,18 +17,18 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
 	"ringdown/connectors"
 	"ringdown/connectors/connectortest"
 	"ringdown/egress"
 	"ringdown/internal/hostile"
+	"ringdown/internal/leak"
 	"ringdown/meeting"
 	"ringdown/outbox"
 	"ringdown/secret"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 var update = flag.Bool("update", false, "rewrite the samples")
 
@@ -197,6 +197,7 @@ func TestConfigShowsNoSecret(t *testing.T) {
 }
 
 func TestSecretsFromFiles(t *testing.T) {
+	leak.Check(t)
 	dir := t.TempDir()
 	in := receiver(t)
 	write := func(name, text string) string {

@@ -12,12 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"ringdown/internal/hostile"
+	"ringdown/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 func start(t *testing.T, o hostile.Options) (*hostile.Receiver, *http.Client) {
 	t.Helper()
@@ -47,6 +46,7 @@ func post(ctx context.Context, c *http.Client, url string) (*http.Response, erro
 }
 
 func TestEveryBehaviour(t *testing.T) {
+	leak.Check(t)
 	r, c := start(t, hostile.Options{})
 	for _, tc := range []struct {
 		name   string
@@ -122,6 +122,7 @@ func TestEveryBehaviour(t *testing.T) {
 }
 
 func TestItBehavesByPathAndForATime(t *testing.T) {
+	leak.Check(t)
 	r, c := start(t, hostile.Options{})
 	r.Set("", hostile.Status(200))
 	r.Set("/a", hostile.Status(500).Times(2))
@@ -140,6 +141,7 @@ func TestItBehavesByPathAndForATime(t *testing.T) {
 }
 
 func TestTheLedgerNamesWhatCame(t *testing.T) {
+	leak.Check(t)
 	r, c := start(t, hostile.Options{Keep: true})
 	resp, err := post(t.Context(), c, r.URL()+"/hook?token=1")
 	if err != nil {
@@ -155,6 +157,7 @@ func TestTheLedgerNamesWhatCame(t *testing.T) {
 }
 
 func TestTheLedgerMissesNobody(t *testing.T) {
+	leak.Check(t)
 	r, c := start(t, hostile.Options{})
 	const n = 200
 	var senders sync.WaitGroup
@@ -180,6 +183,7 @@ func TestTheLedgerMissesNobody(t *testing.T) {
 }
 
 func TestDownAndUpAgain(t *testing.T) {
+	leak.Check(t)
 	r, c := start(t, hostile.Options{})
 	at := r.URL()
 	if resp, err := post(t.Context(), c, at); err != nil {
@@ -206,6 +210,7 @@ func TestDownAndUpAgain(t *testing.T) {
 }
 
 func TestNobodyTrustsItsCertificate(t *testing.T) {
+	leak.Check(t)
 	r, c := start(t, hostile.Options{})
 	_, err := post(t.Context(), c, r.BadTLSURL())
 	if err == nil || !strings.Contains(err.Error(), "certificate") || r.Connections() == 0 || len(r.Ledger()) != 0 {

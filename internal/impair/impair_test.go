@@ -14,12 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"ringdown/internal/impair"
+	"ringdown/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 const patience = 10 * time.Second
 
@@ -137,6 +136,7 @@ func (e *echo) received() int64 {
 }
 
 func TestUDP(t *testing.T) {
+	leak.Check(t)
 	const n = 1000
 	t.Run("carries both ways", func(t *testing.T) {
 		e := newEcho(t)
@@ -304,6 +304,7 @@ func tcp(t *testing.T, server string) *impair.TCP {
 }
 
 func TestTCP(t *testing.T) {
+	leak.Check(t)
 	// say sends a word and wants it back.
 	say := func(t *testing.T, c net.Conn, word string) {
 		t.Helper()
@@ -461,6 +462,7 @@ func TestTCP(t *testing.T) {
 }
 
 func TestConditionsChangeWhileTrafficRuns(t *testing.T) {
+	leak.Check(t)
 	e := newEcho(t)
 	u := udp(t, e.conn.LocalAddr(), 1)
 	c := dial(t, "udp", u.Addr())
