@@ -22,8 +22,11 @@ type Change struct {
 	Events      []Event // in Seq order; stored for the log and for the outbox
 	Invitations []Invitation
 	Messages    []Message
+	Notes       []Note // replace those of their authors
 	Refs        []Ref
 	Key         *Key // claimed with the change
+
+	silent bool // the meeting itself changed, without an event
 }
 
 // Key is one idempotency key of one owner.
@@ -68,6 +71,8 @@ type Store interface {
 	List(ctx context.Context, f Filter) ([]Meeting, error)                          // newest first
 	KeyOf(ctx context.Context, owner, key string, now time.Time) (Key, error)       // ErrNoRow, also when expired
 	Invitation(ctx context.Context, id InvitationID) (Invitation, error)            // ErrNoRow
+	Invitations(ctx context.Context, id ID) ([]Invitation, error)                   // of a meeting, rising by id
+	Notes(ctx context.Context, id ID) ([]Note, error)                               // without taken back ones, rising by At
 	Messages(ctx context.Context, id ID, after int64, limit int) ([]Message, error) // Seq > after, rising
 	Events(ctx context.Context, id ID, after int64, limit int) ([]Event, error)     // Seq > after, rising
 	RefsOf(ctx context.Context, id ID) ([]Ref, error)
