@@ -32,7 +32,7 @@ func invite(m Meeting, p Participant, now time.Time) (Meeting, []Event, error) {
 	}
 	taken, invited := 0, 0
 	for _, q := range m.Participants {
-		if q.LeftAt.IsZero() {
+		if !q.Gone() { // who got lost may come back
 			taken++
 		}
 		if q.Invited {

@@ -25,6 +25,8 @@ func Run(t *testing.T, e Engine) {
 		{"an expired idempotency key is free", expiredKey},
 		{"meetings come due in order", due},
 		{"presence", presence},
+		{"notes", notes},
+		{"invitations", invitations},
 		{"everything is there after a restart", restart},
 		{"signing keys: the first one stays", signingKeys},
 		{"values stay out of errors", quietErrors},
