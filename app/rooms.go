@@ -89,7 +89,7 @@ func (r *rooms) reconcile(ctx context.Context, beat bool) {
 			}
 			continue
 		}
-		var here, seen []meeting.ParticipantID
+		var here []meeting.ParticipantID
 		fresh := false
 		for _, p := range room.Participants {
 			q, ok := m.Participant(meeting.ParticipantID(p.ID))
@@ -97,14 +97,14 @@ func (r *rooms) reconcile(ctx context.Context, beat bool) {
 				r.hub.Kick(room.ID, p.ID, reasonOf(q.Reason))
 				continue
 			}
+			if p.Away { // has until their presence runs out, and is not back by being kept
+				continue
+			}
 			here = append(here, q.ID)
 			fresh = fresh || !q.Here()
-			if !p.Away { // whoever is reconnecting has until their presence runs out
-				seen = append(seen, q.ID)
-			}
 		}
-		if (beat || fresh) && len(seen) > 0 {
-			err = r.meetings.Seen(ctx, m, seen...)
+		if (beat || fresh) && len(here) > 0 {
+			err = r.meetings.Seen(ctx, m, here...)
 		}
 		if err == nil && fresh {
 			_, err = r.meetings.Present(ctx, m.ID, here)

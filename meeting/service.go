@@ -54,6 +54,9 @@ func New(store Store, policy Policy, now func() time.Time, log *slog.Logger) *Se
 	for i := range s.turn {
 		s.turn[i] = make(chan struct{}, 1)
 	}
+	if f, ok := store.(Feed); ok {
+		f.Tell(s.changed)
+	}
 	return s
 }
 

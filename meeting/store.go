@@ -47,6 +47,14 @@ type Filter struct {
 	Limit      int  // 1 to 500
 }
 
+// Feed is what a Store that is shared with other nodes may also be.
+type Feed interface {
+	// Tell has f called soon after each change of a meeting that another node made,
+	// and with an empty id when some were missed. f must not block. Call it once,
+	// before the store is used.
+	Tell(f func(ID))
+}
+
 // Presence is that a participant's page or media was alive.
 type Presence struct {
 	Meeting     ID

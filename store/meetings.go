@@ -14,7 +14,13 @@ import (
 // Meetings is the store as the meetings see it.
 type Meetings struct{ s *Store }
 
-var _ meeting.Store = (*Meetings)(nil)
+var (
+	_ meeting.Store = (*Meetings)(nil)
+	_ meeting.Feed  = (*Meetings)(nil)
+)
+
+// Tell has f called for other nodes' changes; see meeting.Feed.
+func (v *Meetings) Tell(f func(meeting.ID)) { v.s.tell.Store(&f) }
 
 // Create inserts a new meeting; see meeting.Store.
 func (v *Meetings) Create(ctx context.Context, c meeting.Change) error {
@@ -23,7 +29,7 @@ func (v *Meetings) Create(ctx context.Context, c meeting.Change) error {
 		return err
 	}
 	m := c.Meeting
-	return v.s.change(ctx, "create meeting", func(tx *sql.Tx) (bool, error) {
+	return v.s.changeOf(ctx, "create meeting", m.ID, func(tx *sql.Tx) (bool, error) {
 		n, err := exec(ctx, tx, `
 insert into meeting (id, code, version, seq, state, queue, due_at, created_at, doc)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing`,
@@ -45,7 +51,7 @@ func (v *Meetings) Save(ctx context.Context, c meeting.Change) error {
 		return err
 	}
 	m := c.Meeting
-	return v.s.change(ctx, "save meeting", func(tx *sql.Tx) (bool, error) {
+	return v.s.changeOf(ctx, "save meeting", m.ID, func(tx *sql.Tx) (bool, error) {
 		n, err := exec(ctx, tx, `
 update meeting set version = $1, seq = $2, state = $3, queue = $4, due_at = $5, doc = $6
 where id = $7 and version = $8`,

@@ -51,6 +51,7 @@ func Run(t *testing.T, e Engine) {
 		{"one node's lease passes to another", leaseOfTheDead},
 		{"nodes start together", startTogether},
 		{"wakes reach other nodes", wakesAcross},
+		{"changes reach other nodes with their meeting", changesAcross},
 		{"a cut listener comes back", listenerCut},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, e) })
