@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ringdown/connectors/connectortest"
+	"ringdown/internal/leak"
 	"ringdown/outbox"
 	"ringdown/secret"
 )
