@@ -381,12 +381,17 @@ func TestTCP(t *testing.T) {
 			t.Error("the end was not heard")
 		}
 	})
-	t.Run("delay is there", func(t *testing.T) {
+	t.Run("delay is there, in the handshake and after", func(t *testing.T) {
 		addr, _ := server(t)
 		r := tcp(t, addr)
 		r.Set(impair.Conditions{Delay: 30 * time.Millisecond})
-		c := dial(t, "tcp", r.Addr())
 		began := time.Now()
+		c := dial(t, "tcp", r.Addr())
+		say(t, c, "x")
+		if took := time.Since(began); took < 120*time.Millisecond {
+			t.Errorf("back after %s", took)
+		}
+		began = time.Now()
 		say(t, c, "x")
 		if took := time.Since(began); took < 60*time.Millisecond {
 			t.Errorf("back after %s", took)
