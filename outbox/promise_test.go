@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ringdown/internal/leak"
 	"ringdown/meeting"
 	"ringdown/outbox"
 	"ringdown/store"
@@ -275,6 +276,7 @@ func underLoad(t *testing.T, id string) {
 }
 
 func TestD9_a_replay_is_fast_and_does_not_starve_what_happens_now(t *testing.T) {
+	leak.Check(t)
 	for _, engine := range storetest.Engines() {
 		t.Run(engine.Name, func(t *testing.T) {
 			l, total := theLoad(), 500
