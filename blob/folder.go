@@ -47,14 +47,15 @@ type Store interface {
 // Folder is a Store in a local folder: <dir>/<group>/<id>, readable by the owner
 // only.
 type Folder struct {
-	dir string
+	dir  string
+	free func(dir string) (uint64, error) // bytes
 }
 
 var _ Store = (*Folder)(nil)
 
 // OpenFolder makes the folder if it is not there.
 func OpenFolder(dir string) (*Folder, error) {
-	f := &Folder{dir: dir}
+	f := &Folder{dir: dir, free: free}
 	if err := os.MkdirAll(f.spoolDir(), 0o700); err != nil {
 		return nil, fmt.Errorf("files: %w", err)
 	}
@@ -64,7 +65,13 @@ func OpenFolder(dir string) (*Folder, error) {
 const (
 	spoolName = ".spool" // uploads on their way; no group has such a name
 	partName  = ".part-" // begins the name of a file that is being written
+
+	// reserve is what uploads leave free on the disk, in bytes: the database is
+	// often there too, and calls need it.
+	reserve = 512 << 20
 )
+
+var errReserve = errors.New("the disk is nearly full")
 
 func (f *Folder) spoolDir() string     { return filepath.Join(f.dir, spoolName) }
 func (f *Folder) group(k Key) string   { return filepath.Join(f.dir, k.Group) }
@@ -174,6 +181,13 @@ type spool struct{ file *os.File }
 
 // spool makes an empty one; close removes it.
 func (f *Folder) spool() (*spool, error) {
+	left, err := f.free(f.dir)
+	if err == nil && left < reserve {
+		err = errReserve
+	}
+	if err != nil {
+		return nil, cannotKeep(err)
+	}
 	file, err := os.CreateTemp(f.spoolDir(), partName)
 	if err != nil {
 		return nil, cannotKeep(err)

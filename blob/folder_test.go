@@ -159,6 +159,11 @@ func TestDiskThatTakesNothingIsUnavailable(t *testing.T) {
 	if err := f.Put(t.Context(), lamp, strings.NewReader("x")); !fault.Is(err, fault.Unavailable) {
 		t.Error(err)
 	}
+	f.free = func(string) (uint64, error) { return reserve - 1, nil }
+	if _, err := NewIntake(f).Take(t.Context(), lamp, "a", strings.NewReader("hello")); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("the last of the disk was taken: %v", err)
+	}
+	f.free = free
 	if err := os.RemoveAll(f.dir); err != nil {
 		t.Fatal(err)
 	}
