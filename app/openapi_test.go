@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +31,9 @@ type badCase struct {
 }
 
 // paths fills the path's parameters.
-func filled(path, meeting string) string { return strings.ReplaceAll(path, "{meeting}", meeting) }
+func filled(path, meeting string) string {
+	return strings.NewReplacer("{meeting}", meeting, "{file}", "fil_01JAAAAAAAAAAAAAAAAAAAAAAA").Replace(path)
+}
 
 // callers are the proofs of each kind, good and bad.
 type callers struct {
@@ -174,8 +177,13 @@ func badCases(method, path, meeting string, op *openapi3.Operation, c callers) [
 	}
 	body, schema := any(nil), (*openapi3.Schema)(nil)
 	if op.RequestBody != nil {
-		schema = op.RequestBody.Value.Content.Get("application/json").Schema.Value
-		body = example(schema)
+		if json := op.RequestBody.Value.Content.Get("application/json"); json != nil {
+			schema = json.Schema.Value
+			body = example(schema)
+		} else {
+			add("nothing in the body", good, "", "", 415)
+			add("a body that is not taken", good, "<html>", "", 415)
+		}
 	}
 
 	// Who may call.
@@ -220,7 +228,11 @@ func badCases(method, path, meeting string, op *openapi3.Operation, c callers) [
 			add("header "+p.Name+" not UTF-8", plus(p.Name, "\xff"), body, "header:"+p.Name, 400)
 		case "query":
 			add1("with a NUL byte", p.Name+"=%00")
-			add1("too long", p.Name+"="+strings.Repeat("z", 99))
+			long := 99
+			if most := p.Schema.Value.MaxLength; most != nil {
+				long = max(long, int(*most)+1)
+			}
+			add1("too long", p.Name+"="+strings.Repeat("z", long))
 			if p.Schema.Value.Type.Is("integer") {
 				add1("not a number", p.Name+"=many")
 				add1("below", p.Name+"=-1")
@@ -331,6 +343,8 @@ func mutations(s *openapi3.Schema, base any, at string) map[string]mutation {
 	return out
 }
 
+var parameterRE = regexp.MustCompile(`:(\w+)`)
+
 // TestEveryRouteSaysWho walks all mounted routes: none is open by omission, and
 // every one of /v1 is in the document with the same ways in.
 func TestEveryRouteSaysWho(t *testing.T) {
@@ -346,7 +360,7 @@ func TestEveryRouteSaysWho(t *testing.T) {
 			if !strings.HasPrefix(d.Template, "/v1/") || d.Template == "/v1/events" || d.Template == "/v1/signal" {
 				continue // the sockets are in docs/protocol.md
 			}
-			item := doc.Paths.Find(strings.ReplaceAll(d.Template, ":meeting", "{meeting}"))
+			item := doc.Paths.Find(parameterRE.ReplaceAllString(d.Template, "{$1}"))
 			if item == nil || item.GetOperation(d.Method) == nil {
 				t.Errorf("%s %s is not in the document", d.Method, d.Template)
 				continue
@@ -397,6 +411,7 @@ func TestAnswers(t *testing.T) {
 		fits("POST", one+"/accept", "200", agent.must("POST", "/accept", map[string]string{"name": "Marie"}))
 		fits("POST", one+"/join", "200", agent.must("POST", "/join", map[string]bool{}))
 		fits("POST", one+"/messages", "201", agent.must("POST", "/messages", map[string]string{"text": "hello"}))
+		fits("POST", one+"/files", "201", agent.must("POST", "/files?name=note", "hello"))
 		visitor := h.redeem(made.text("links.visitor"), "")
 		fits("GET", one+"/messages", "200", visitor.must("GET", "/messages", nil))
 		fits("GET", one, "200", visitor.must("GET", "", nil))
