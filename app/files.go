@@ -4,21 +4,28 @@ import (
 	"context"
 
 	"ringdown/blob"
+	"ringdown/fault"
 	"ringdown/meeting"
 )
 
-// sentIn tells the sweeper which files a meeting's messages name; none for a
-// meeting that is not there.
+// sentIn tells the sweeper which files a meeting's messages name.
 func sentIn(meetings *meeting.Service) blob.Known {
-	return func(ctx context.Context, group string) (map[string]bool, error) {
-		files, err := meetings.Files(ctx, meeting.ID(group))
+	return func(ctx context.Context, group string) (map[string]bool, bool, error) {
+		id := meeting.ID(group)
+		if _, err := meetings.ByID(ctx, id); err != nil {
+			if fault.Is(err, fault.NotFound) {
+				err = nil
+			}
+			return nil, false, err
+		}
+		files, err := meetings.Files(ctx, id)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		known := make(map[string]bool, len(files))
+		needed := make(map[string]bool, len(files))
 		for _, f := range files {
-			known[string(f.ID)] = true
+			needed[string(f.ID)] = true
 		}
-		return known, nil
+		return needed, true, nil
 	}
 }

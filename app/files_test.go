@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"image"
 	"image/color"
 	"image/jpeg"
 	"image/png"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -42,9 +44,7 @@ func (h *house) call() (visitor, agent person) {
 func (p person) send(name, bytes string, headers with) answer {
 	p.h.t.Helper()
 	all := bearer(p.token)
-	for k, v := range headers {
-		all[k] = v
-	}
+	maps.Copy(all, headers)
 	return p.h.do("POST", "/v1/meetings/"+p.meeting+"/files?name="+name, all, bytes)
 }
 
@@ -350,7 +350,8 @@ func TestFloodOfUploads(t *testing.T) {
 	h.eventually("nothing is left of the halves", func() bool { return len(h.kept(dir)) == 2 })
 }
 
-// TestOrphansAreSwept: bytes whose message never came go, those of a message stay.
+// TestOrphansAreSwept: bytes whose message never came go; those of a message stay,
+// and those of a meeting that this database does not know.
 func TestOrphansAreSwept(t *testing.T) {
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
@@ -363,17 +364,18 @@ func TestOrphansAreSwept(t *testing.T) {
 			h.stop()
 			sent := h.kept(dir)[0]
 			orphan := filepath.Join(filepath.Dir(sent), "fil_01JAAAAAAAAAAAAAAAAAAAAAAA")
-			if err := os.WriteFile(orphan, []byte("lost"), 0o600); err != nil {
+			stranger := filepath.Join(filepath.Dir(filepath.Dir(sent)), "mtg_zzzzzzzzzzzzzzzzzzzzzzzzzz", filepath.Base(orphan))
+			if err := errors.Join(os.WriteFile(orphan, []byte("lost"), 0o600), os.Mkdir(filepath.Dir(stranger), 0o700), os.WriteFile(stranger, []byte("of another database"), 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			old := time.Now().Add(-25 * time.Hour)
-			for _, path := range []string{sent, orphan} {
+			for _, path := range []string{sent, orphan, stranger} {
 				if err := os.Chtimes(path, old, old); err != nil {
 					t.Fatal(err)
 				}
 			}
 			h = startAt(t, dir, database)
-			h.eventually("the orphan is gone", func() bool { return slices.Equal(h.kept(dir), []string{sent}) })
+			h.eventually("the orphan is gone", func() bool { return slices.Equal(h.kept(dir), []string{sent, stranger}) })
 		})
 	}
 }

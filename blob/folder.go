@@ -216,7 +216,7 @@ func (s *source) Read(p []byte) (int, error) {
 		return 0, &sourceError{context.Cause(s.ctx)}
 	}
 	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // io.EOF is passed on as it is
+	if err != nil && err != io.EOF {
 		err = &sourceError{err}
 	}
 	return n, err

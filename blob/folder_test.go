@@ -229,7 +229,7 @@ func TestSweepRemovesOrphansOnly(t *testing.T) {
 	put(lamp, 48*time.Hour)
 	put(orphan, 25*time.Hour)
 	put(young, 23*time.Hour)
-	put(other, 48*time.Hour) // of a meeting that is not there
+	put(other, 48*time.Hour) // of a meeting that nobody knows
 	for name, age := range map[string]time.Duration{"old": 25 * time.Hour, "new": time.Minute} {
 		for _, dir := range []string{f.spoolDir(), f.group(lamp)} {
 			path := filepath.Join(dir, partName+name)
@@ -242,12 +242,12 @@ func TestSweepRemovesOrphansOnly(t *testing.T) {
 		}
 	}
 	asked, down := 0, true
-	s := NewSweeper(f, func(_ context.Context, group string) (map[string]bool, error) {
+	s := NewSweeper(f, func(_ context.Context, group string) (map[string]bool, bool, error) {
 		asked++
 		if down {
-			return nil, errors.New("the store is down")
+			return nil, false, errors.New("the store is down")
 		}
-		return map[string]bool{lamp.ID: group == lamp.Group}, nil
+		return map[string]bool{lamp.ID: true}, group == lamp.Group, nil
 	}, func() time.Time { return now }, slog.New(slog.DiscardHandler))
 	is := func(want ...string) {
 		t.Helper()
@@ -259,7 +259,7 @@ func TestSweepRemovesOrphansOnly(t *testing.T) {
 	is(partName+"new", partName+"new", lamp.ID, orphan.ID, young.ID, other.ID) // nothing is guessed
 	down, asked = false, 0
 	s.sweep(t.Context())
-	is(partName+"new", partName+"new", lamp.ID, young.ID)
+	is(partName+"new", partName+"new", lamp.ID, young.ID, other.ID)
 	if asked != 2 {
 		t.Errorf("asked %d times for two meetings", asked)
 	}
@@ -270,7 +270,7 @@ func TestSweepRemovesOrphansOnly(t *testing.T) {
 	}
 	now = now.Add(2 * time.Hour) // now the young one is old enough
 	s.sweep(t.Context())
-	is(partName+"new", partName+"new", lamp.ID)
+	is(partName+"new", partName+"new", lamp.ID, other.ID)
 }
 
 func TestSweeperRunsAtOnceAndEveryHour(t *testing.T) {
@@ -283,7 +283,7 @@ func TestSweeperRunsAtOnceAndEveryHour(t *testing.T) {
 		if err := os.Chtimes(f.address(lamp), began, began); err != nil {
 			t.Fatal(err)
 		}
-		s := NewSweeper(f, func(context.Context, string) (map[string]bool, error) { return nil, nil }, time.Now, slog.New(slog.DiscardHandler))
+		s := NewSweeper(f, func(context.Context, string) (map[string]bool, bool, error) { return nil, true, nil }, time.Now, slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() {

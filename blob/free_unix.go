@@ -10,5 +10,5 @@ func free(dir string) (uint64, error) {
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return 0, err
 	}
-	return uint64(s.Bavail) * uint64(s.Bsize), nil //nolint:unconvert // types differ between systems
+	return uint64(s.Bavail) * uint64(s.Bsize), nil // their types differ between systems
 }

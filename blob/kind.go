@@ -181,7 +181,7 @@ func table(b []byte) bool {
 		for {
 			record, err := r.Read()
 			if err != nil {
-				if (err == io.EOF || len(b) > look) && rows > 1 { //nolint:errorlint // csv returns it as it is
+				if (err == io.EOF || len(b) > look) && rows > 1 {
 					return true
 				}
 				break

@@ -103,14 +103,13 @@ func redraw(b []byte, format string) (Clean, error) {
 	}
 	img = turn(fit(img), turned)
 	out := Clean{Width: img.Bounds().Dx(), Height: img.Bounds().Dy()}
-	if format != formatJPEG && !(format == formatWebP && opaque(img)) {
-		err = out.encodePNG(img)
-		if err == nil || !errors.Is(err, errFull) {
-			return out, err
-		}
-		img = onWhite(img) // a photograph, most likely
+	if format == formatJPEG || format == formatWebP && opaque(img) {
+		return out, out.encodeJPEG(img)
 	}
-	return out, out.encodeJPEG(img)
+	if err = out.encodePNG(img); !errors.Is(err, errFull) {
+		return out, err
+	}
+	return out, out.encodeJPEG(onWhite(img)) // a photograph, most likely
 }
 
 func bytesPerPixel(m color.Model) int64 {

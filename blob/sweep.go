@@ -15,8 +15,9 @@ const (
 )
 
 // Known tells which files of a group somebody still needs. It is asked for
-// groups that hold files older than a day.
-type Known func(ctx context.Context, group string) (map[string]bool, error)
+// groups that hold files older than a day. A group that it does not know at all
+// (false) is left alone: that is another database, not a crash.
+type Known func(ctx context.Context, group string) (map[string]bool, bool, error)
 
 // Sweeper removes what a crash left behind in a Folder: bytes that nobody needs
 // and uploads that never ended.
@@ -80,7 +81,8 @@ func (s *Sweeper) group(ctx context.Context, group string, until time.Time) (rem
 	if err != nil {
 		return 0, err
 	}
-	var known map[string]bool
+	var needed map[string]bool
+	asked, known := false, false
 	for _, e := range entries {
 		info, err := e.Info()
 		if err != nil || info.ModTime().After(until) {
@@ -90,12 +92,13 @@ func (s *Sweeper) group(ctx context.Context, group string, until time.Time) (rem
 			if !info.ModTime().After(s.through) || (Key{group, e.Name()}).check() != nil {
 				continue // looked at before, or nothing of ours
 			}
-			if known == nil {
-				if known, err = s.known(ctx, group); err != nil {
+			if !asked {
+				if needed, known, err = s.known(ctx, group); err != nil {
 					return removed, err
 				}
+				asked = true
 			}
-			if known[e.Name()] {
+			if !known || needed[e.Name()] {
 				continue
 			}
 		}
