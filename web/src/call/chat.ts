@@ -200,3 +200,12 @@ const dragging = ['dragenter', 'dragover', 'dragleave', 'drop'] as const;
 function linked(message: string): unknown[] {
   return pieces(message).map((piece) => (piece.href ? html`<a href=${piece.href} target="_blank" rel="noopener noreferrer">${piece.text}</a>` : piece.text));
 }
+
+// A file that is dropped beside the chat must not take the place of the call.
+for (const kind of ['dragover', 'drop'] as const) {
+  addEventListener(kind, (event) => {
+    if (event.defaultPrevented || !event.dataTransfer?.types.includes('Files')) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = 'none';
+  });
+}
