@@ -10,6 +10,7 @@ import (
 
 	"ringdown/config"
 	"ringdown/connectors"
+	"ringdown/connectors/webhook"
 	"ringdown/connectors/xcally"
 	desk "ringdown/emulate/xcally"
 	"ringdown/httpd"
@@ -33,6 +34,11 @@ func (a *App) vendors(d connectors.Deps) ([]connectors.Connector, error) {
 	}
 	if c := a.cfg.Connectors.XCALLY; c != nil {
 		if err := add("xcally", func(d connectors.Deps) (connectors.Connector, error) { return xcally.New(*c, d) }); err != nil {
+			return nil, err
+		}
+	}
+	if c := a.cfg.Connectors.Webhook; c != nil {
+		if err := add("webhook", func(d connectors.Deps) (connectors.Connector, error) { return webhook.New(*c, d) }); err != nil {
 			return nil, err
 		}
 	}
@@ -124,6 +130,9 @@ type framesOf struct{ meetings *meeting.Service }
 
 // FrameAncestors implements web.Frames.
 func (f framesOf) FrameAncestors(ctx context.Context, code string) []string {
+	if strings.HasPrefix(code, "inv_") { // a further guest comes by mail or message, not from the site
+		return nil
+	}
 	m, err := f.meetings.ByCode(ctx, meeting.Code(code))
 	if err != nil {
 		return nil

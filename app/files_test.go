@@ -26,19 +26,11 @@ import (
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
 
+	"ringdown/internal/leak"
 	"ringdown/store/storetest"
 )
 
 const guidePDF = "%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
-
-// call is a meeting with both people in it.
-func (h *house) call() (visitor, agent person) {
-	h.t.Helper()
-	made := h.must(201, "POST", "/v1/meetings", bearer(h.key), map[string]any{"ring": "now", "visitor": map[string]any{"name": "Anna"}})
-	agent = h.redeem(made.text("links.agent"), "device-of-marie-1234")
-	agent.must("POST", "/accept", map[string]string{"name": "Marie"})
-	return h.redeem(made.text("links.visitor"), ""), agent
-}
 
 // send sends a file; headers may name a key.
 func (p person) send(name, bytes string, headers with) answer {
@@ -82,12 +74,13 @@ func (h *house) kept(dir string) (paths []string) {
 // TestS16_files_go_both_ways sends a picture and a document through the whole
 // daemon and looks at what comes out, for whom, and with which headers.
 func TestS16_files_go_both_ways(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			dir := t.TempDir()
 			database := e.Fresh(t).Database
 			h := startAt(t, dir, database)
-			visitor, agent := h.call()
+			_, visitor, agent := h.call("Anna")
 			events, unfollow := follow(t, h, agent.token)
 
 			sent := visitor.send("..%2F..%2Fmy%20lamp%E2%80%AE.gif", photo(t), nil)
@@ -139,7 +132,7 @@ func TestS16_files_go_both_ways(t *testing.T) {
 			}
 
 			// Who may not.
-			stranger, _ := h.call()
+			_, stranger, _ := h.call("Anna")
 			late := h.redeem(h.must(201, "POST", "/v1/meetings", bearer(h.key), map[string]any{"ring": "now"}).text("links.agent"), "device-of-paul-12345")
 			for name, a := range map[string]answer{
 				"nobody":                    h.do("GET", path, nil, nil),
@@ -212,11 +205,12 @@ func follow(t *testing.T, h *house, token string) (next func(kind string, ok fun
 }
 
 func TestS16_what_is_not_taken_leaves_nothing(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			dir := t.TempDir()
 			h := startAt(t, dir, e.Fresh(t).Database)
-			visitor, _ := h.call()
+			_, visitor, _ := h.call("Anna")
 			var archive bytes.Buffer
 			z := zip.NewWriter(&archive)
 			if _, err := z.Create("Invoice.exe"); err != nil {
@@ -287,11 +281,12 @@ func (letters) Read(p []byte) (int, error) {
 }
 
 func TestTheSameFileTwiceIsOneMessage(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			dir := t.TempDir()
 			h := startAt(t, dir, e.Fresh(t).Database)
-			visitor, agent := h.call()
+			_, visitor, agent := h.call("Anna")
 			key := with{"Idempotency-Key": "f1"}
 			first, second := visitor.send("a.jpg", photo(t), key), visitor.send("a.jpg", photo(t), key)
 			if first.status != 201 || second.status != 201 || first.text("id") != second.text("id") || first.text("file.id") != second.text("file.id") {
@@ -313,9 +308,10 @@ func TestTheSameFileTwiceIsOneMessage(t *testing.T) {
 // TestFloodOfUploads: a person sends two at a time; who goes away in the middle
 // leaves nothing and gives the place back.
 func TestFloodOfUploads(t *testing.T) {
+	leak.Check(t)
 	dir := t.TempDir()
 	h := startAt(t, dir, storetest.Engines()[0].Fresh(t).Database)
-	visitor, agent := h.call()
+	_, visitor, agent := h.call("Anna")
 	ctx, goAway := context.WithCancel(t.Context())
 	var sending sync.WaitGroup
 	for range 2 {
@@ -353,11 +349,12 @@ func TestFloodOfUploads(t *testing.T) {
 // TestOrphansAreSwept: bytes whose message never came go; those of a message stay,
 // and those of a meeting that this database does not know.
 func TestOrphansAreSwept(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			dir, database := t.TempDir(), e.Fresh(t).Database
 			h := startAt(t, dir, database)
-			visitor, _ := h.call()
+			_, visitor, _ := h.call("Anna")
 			if a := visitor.send("a.txt", "hello", nil); a.status != 201 {
 				t.Fatal(a)
 			}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"ringdown/internal/leak"
 	"ringdown/media/signal/signaltest"
 	"ringdown/store/storetest"
 )
@@ -13,6 +14,7 @@ import (
 // A daemon that stops tells the people in a call, and one that starts on the
 // same data lets them back in.
 func TestRestart(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			dir, db := t.TempDir(), e.Fresh(t).Database
@@ -49,17 +51,14 @@ func TestRestart(t *testing.T) {
 			}
 
 			h = startAt(t, dir, db)
-			elsewhere := func(link string) string {
-				return h.url + link[strings.Index(link, "/m/")+strings.Index(link, "/ring/")+1:]
-			}
-			visitor = h.redeem(elsewhere(visitorLink), "")
+			visitor = h.redeem(h.elsewhere(visitorLink), "")
 			if a := visitor.must("GET", "", nil); a.text("state") != "active" || a.text("ring.taken_by") != "Marie" {
 				t.Fatal(a)
 			}
 			if list, _ := visitor.must("GET", "/messages", nil).get("messages").([]any); len(list) != 1 {
 				t.Fatalf("the chat has %d messages", len(list))
 			}
-			agent = h.redeem(elsewhere(agentLink), "device-of-marie-1234")
+			agent = h.redeem(h.elsewhere(agentLink), "device-of-marie-1234")
 			a, b := enter(h, visitor), enter(h, agent)
 			va := visitor.must("GET", "", nil)
 			exchange(ctx, t, a, va.text("you.participant"), b, agent.must("GET", "", nil).text("you.participant"))

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"ringdown/internal/leak"
 	"ringdown/store/storetest"
 )
 
@@ -19,6 +21,7 @@ type follower struct {
 	t   *testing.T
 	ctx context.Context
 	ws  *websocket.Conn
+	all *bytes.Buffer // keeps what is read; nil: nothing
 }
 
 // told is any message of the stream.
@@ -33,6 +36,7 @@ type told struct {
 		}
 	}
 	Message struct{ Text string }
+	Notes   []struct{ Text string }
 }
 
 func (h *house) follow(t *testing.T, hello any) *follower {
@@ -44,7 +48,7 @@ func (h *house) follow(t *testing.T, hello any) *follower {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = ws.CloseNow() })
-	f := &follower{t, ctx, ws}
+	f := &follower{t, ctx, ws, nil}
 	f.send(hello)
 	return f
 }
@@ -68,6 +72,9 @@ func (f *follower) until(what string, fits func(told) bool) told {
 		if err != nil {
 			f.t.Fatalf("%s: %v", what, err)
 		}
+		if f.all != nil {
+			f.all.Write(b)
+		}
 		var m told
 		if err := json.Unmarshal(b, &m); err != nil {
 			f.t.Fatal(err)
@@ -84,6 +91,7 @@ func (f *follower) until(what string, fits func(told) bool) told {
 func hello(token string) any { return map[string]string{"type": "hello", "token": token} }
 
 func TestStream(t *testing.T) {
+	leak.Check(t)
 	h := start(t, storetest.Engines()[0])
 	made := h.must(201, "POST", "/v1/meetings", bearer(h.key), map[string]any{"ring": "now"})
 	visitor := h.redeem(made.text("links.visitor"), "")

@@ -14,10 +14,10 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
+	"ringdown/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // gpsWords stand in the metadata of test pictures and must be in none that is kept.
 const gpsWords = "GPS 45.4642N 9.1900E by Anna"

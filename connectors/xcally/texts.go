@@ -129,18 +129,19 @@ func (t texts) taken(m meeting.Meeting) string {
 	return fmt.Sprintf(t.answered, who, m.Reference())
 }
 
-// said is what the agents read of a message: its words, and a line for its file.
-// The file itself stays in the call.
-func (t texts) said(msg meeting.Message) string {
+// said is what the agents read of a visitor's message: its words, and a line for
+// its file, which itself stays in the call. The conversation at the desk is the
+// first visitor's, so a further guest is named.
+func (t texts) said(m meeting.Meeting, msg meeting.Message) string {
 	text := clean(msg.Text)
-	if msg.File == nil {
-		return text
+	if f := msg.File; f != nil {
+		line := fmt.Sprintf(t.sent, clip(oneLine(f.Name), nameLimit), t.kindOf(f.Type), t.size(f.Size))
+		text = strings.TrimSpace(text + "\n" + line)
 	}
-	line := fmt.Sprintf(t.sent, clip(oneLine(msg.File.Name), nameLimit), t.kindOf(msg.File.Type), t.size(msg.File.Size))
-	if text == "" {
-		return line
+	if name := oneLine(msg.Name); text != "" && name != "" && msg.From != m.TheVisitor().ID {
+		text = clip(name, nameLimit) + ": " + text
 	}
-	return text + "\n" + line
+	return text
 }
 
 func (t texts) kindOf(mediaType string) string {

@@ -65,7 +65,7 @@ func (c *Connector) say(a *account, ev meeting.Event) (text, link string, expire
 		if ev.Message == nil || ev.Message.Role != meeting.Visitor || ev.Message.Via == a.desk() {
 			return "", "", time.Time{}
 		}
-		return a.texts.said(*ev.Message), "", time.Time{}
+		return a.texts.said(m, *ev.Message), "", time.Time{}
 	case meeting.KindEnded:
 		return a.texts.ended(m), "", time.Time{}
 	default:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
+	"ringdown/internal/leak"
 	"ringdown/media"
 	"ringdown/media/signal/signaltest"
 )
@@ -21,6 +22,7 @@ var (
 // Both see and hear each other: nothing is lost, doubled or out of order, and
 // what arrives is what was sent.
 func TestTwoPeersReceiveEachOther(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
 	type side struct {
@@ -96,6 +98,7 @@ func TestTwoPeersReceiveEachOther(t *testing.T) {
 }
 
 func TestPLIReachesThePublisherThrottled(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
 	out := publish(t, a, camera)[0]
@@ -124,6 +127,7 @@ func TestPLIReachesThePublisherThrottled(t *testing.T) {
 // Somebody who comes while others talk sees who is there, gets their media and
 // causes a key frame.
 func TestLateJoinerAndThird(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
 	out := publish(t, a, mic, camera)
@@ -165,6 +169,7 @@ func TestLateJoinerAndThird(t *testing.T) {
 }
 
 func TestMuteNeedsNoRenegotiation(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
 	off := camera
@@ -199,6 +204,7 @@ func TestMuteNeedsNoRenegotiation(t *testing.T) {
 
 // A source is withdrawn and published again; descriptions do not grow with it.
 func TestWithdrawAndPublishAgain(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
 	for range 4 {
@@ -236,6 +242,7 @@ func TestWithdrawAndPublishAgain(t *testing.T) {
 }
 
 func TestTCPOnly(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a := n.dial(may("r", "a"), signaltest.Options{TCPOnly: true})
 	b := n.dial(may("r", "b"), signaltest.Options{TCPOnly: true})
@@ -245,29 +252,36 @@ func TestTCPOnly(t *testing.T) {
 	}
 }
 
-func TestH264(t *testing.T) {
-	n := start(t)
-	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
-	plain := n.dial(may("r", "vp8-only"), signaltest.Options{Codecs: []string{webrtc.MimeTypeVP8}})
-	out := publish(t, a, signaltest.Track{Source: "camera", Codec: webrtc.MimeTypeH264}, mic)
-	flow(t, out[0], 4000)
-	flow(t, out[1], 120)
-	got := received(t, b, "a", "camera")
-	if err := got.WaitPackets(in(t), 50); err != nil {
-		t.Fatal(err)
-	}
-	if got.Codec != webrtc.MimeTypeH264 {
-		t.Errorf("arrives as %s", got.Codec)
-	}
-	// Who cannot decode it still hears, and is not sent the picture.
-	if err := received(t, plain, "a", "microphone").WaitPackets(in(t), 20); err != nil {
-		t.Fatal(err)
-	}
-	flow(t, publish(t, b, camera)[0], 2500)
-	received(t, plain, "b", "camera")
-	for _, tr := range n.hub.Snapshot().Rooms[0].Participants[0].Tracks {
-		if tr.Source == media.Camera && (tr.Subscribers != 1 || tr.Codec != "H264") {
-			t.Errorf("the H264 camera has %d subscribers, codec %s", tr.Subscribers, tr.Codec)
-		}
+// Each codec goes through as it is; who cannot decode it still hears, and is not
+// sent the picture.
+func TestCodecs(t *testing.T) {
+	leak.Check(t)
+	for _, mime := range []string{webrtc.MimeTypeH264, webrtc.MimeTypeVP9, webrtc.MimeTypeAV1} {
+		t.Run(strings.TrimPrefix(mime, "video/"), func(t *testing.T) {
+			n := start(t)
+			both := signaltest.Options{Codecs: []string{webrtc.MimeTypeVP8, mime}}
+			a, b := n.dial(may("r", "a"), both), n.dial(may("r", "b"), both)
+			plain := n.dial(may("r", "vp8-only"), signaltest.Options{Codecs: []string{webrtc.MimeTypeVP8}})
+			out := publish(t, a, signaltest.Track{Source: "camera", Codec: mime}, mic)
+			flow(t, out[0], 4000)
+			flow(t, out[1], 120)
+			got := received(t, b, "a", "camera")
+			if err := got.WaitPackets(in(t), 50); err != nil {
+				t.Fatal(err)
+			}
+			if got.Codec != mime {
+				t.Errorf("arrives as %s", got.Codec)
+			}
+			if err := received(t, plain, "a", "microphone").WaitPackets(in(t), 20); err != nil {
+				t.Fatal(err)
+			}
+			flow(t, publish(t, b, camera)[0], 2500)
+			received(t, plain, "b", "camera")
+			for _, tr := range n.hub.Snapshot().Rooms[0].Participants[0].Tracks {
+				if tr.Source == media.Camera && (tr.Subscribers != 1 || "video/"+tr.Codec != mime) {
+					t.Errorf("the camera has %d subscribers, codec %s", tr.Subscribers, tr.Codec)
+				}
+			}
+		})
 	}
 }
