@@ -51,8 +51,13 @@ for (const name of browsers) {
       rmSync(dir, { recursive: true, force: true });
     });
 
+    /** press clicks what a person would click, once it is there and can be. */
     async function press(page, selector) {
-      await (await page.waitForSelector(selector, { ...within, visible: true })).evaluate((e) => e.click());
+      for (;;) {
+        const element = await page.waitForSelector(selector, { ...within, visible: true });
+        if (await element.evaluate((e) => e.isConnected && !e.disabled && (e.click(), true))) return;
+        await new Promise((done) => setTimeout(done, 50)); // busy: a person would wait too
+      }
     }
     const state = (page, wanted) => page.waitForFunction((s) => document.body.dataset.state === s, within, wanted);
     const words = (page, selector, pattern) => page.waitForFunction((s, p) => [...document.querySelectorAll(s)].some((e) => new RegExp(p).test(e.innerText)), within, selector, pattern.source);
@@ -103,8 +108,8 @@ for (const name of browsers) {
       const visitor = await open(made.links.visitor.replace('#', '?lang=en#'));
       await state(visitor, 'check');
       for (const kind of ['microphone', 'camera']) {
-        const on = await visitor.$(hook(`on-${kind}`));
-        if (on) await on.evaluate((e) => e.click());
+        const on = await visitor.waitForSelector(`${hook(`on-${kind}`)}, ${hook('self-video')}`, within);
+        if (await on.evaluate((e) => e.tagName === 'BUTTON')) await on.evaluate((e) => e.click());
       }
       await visitor.waitForSelector(hook('self-video'), within);
       await press(visitor, hook('call'));
