@@ -32,6 +32,7 @@ type Config struct {
 	PublicURL  string   // scheme and host, no final slash
 	SignalURL  string   // the WebSocket of docs/protocol.md; empty: /v1/signal of this daemon
 	ICEServers []string // STUN or TURN URLs for clients; usually none
+	Files      Files    // keeps what is sent in chats
 }
 
 // API serves /v1. Make it with New.
@@ -48,6 +49,8 @@ type API struct {
 	end   context.CancelFunc
 	seats chan struct{}  // one for each open stream
 	wrong *httpd.Limiter // per address: links that were not right
+
+	uploads seats
 }
 
 // New makes the API.
@@ -86,6 +89,8 @@ func (a *API) Routes() []httpd.Route {
 		talks    = httpd.NewLimiter(250*time.Millisecond, 60, 0, a.now) // per person
 		perIP    = func(l *httpd.Limiter) []httpd.Limit { return []httpd.Limit{httpd.PerIP(l)} }
 		perTalks = []httpd.Limit{httpd.PerCaller(talks)}
+		sends    = httpd.NewLimiter(3*time.Second, 20, 0, a.now) // files, per person
+		sendsIP  = httpd.NewLimiter(time.Second, 60, 0, a.now)   // and per address
 	)
 	const one = "/v1/meetings/:meeting"
 	return []httpd.Route{
@@ -101,6 +106,8 @@ func (a *API) Routes() []httpd.Route {
 		{Method: "POST", Path: one + "/end", Who: httpd.Any(agent, key), Handler: a.endMeeting},
 		{Method: "GET", Path: one + "/messages", Who: httpd.Any(person, key), Handler: a.listMessages},
 		{Method: "POST", Path: one + "/messages", Who: person, Handler: a.postMessage, Body: 16 << 10, Limits: perTalks},
+		{Method: "POST", Path: one + "/files", Who: person, Handler: a.postFile, Body: fileBody, Limits: []httpd.Limit{httpd.PerCaller(sends), httpd.PerIP(sendsIP)}},
+		{Method: "GET", Path: one + "/files/:file", Who: httpd.Any(person, key), Handler: a.getFile, Headers: httpd.Headers{Sandbox: true, Cache: "private, no-store"}},
 		{Method: "GET", Path: one + "/events", Who: key, Handler: a.listEvents},
 		{Method: "GET", Path: one + "/notes", Who: httpd.Any(agent, key), Handler: a.listNotes},
 		{Method: "PUT", Path: one + "/notes/mine", Who: agent, Handler: a.saveNote, Body: 64 << 10, Limits: perTalks},

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ import (
 
 	"ringdown/access"
 	"ringdown/api"
+	"ringdown/blob"
 	"ringdown/config"
 	"ringdown/connectors"
 	"ringdown/egress"
@@ -131,7 +133,11 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	if err != nil {
 		return a, err
 	}
-	rest, err := api.New(meetings, keys, api.Config{PublicURL: public}, time.Now, log.With("part", "api"))
+	folder, err := blob.OpenFolder(filepath.Join(cfg.DataDir, "files"))
+	if err != nil {
+		return a, err
+	}
+	rest, err := api.New(meetings, keys, api.Config{PublicURL: public, Files: blob.NewIntake(folder)}, time.Now, log.With("part", "api"))
 	if err != nil {
 		return a, err
 	}
@@ -169,6 +175,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		part{"media", rooms.Run},
 		part{"clock", meeting.NewClock(meetings).Run},
 		part{"outbox", box.Run},
+		part{"files", blob.NewSweeper(folder, sentIn(meetings), time.Now, log.With("part", "files")).Run},
 	)
 	if a.admin != nil {
 		a.parts = append(a.parts, part{"admin", a.admin.Run})

@@ -33,7 +33,7 @@ type badCase struct {
 
 // paths fills the path's parameters.
 func filled(path, meeting string) string {
-	return strings.NewReplacer("{meeting}", meeting, "{invitation}", "inv_00000000").Replace(path)
+	return strings.NewReplacer("{meeting}", meeting, "{invitation}", "inv_00000000", "{file}", "fil_01JAAAAAAAAAAAAAAAAAAAAAAA").Replace(path)
 }
 
 // callers are the proofs of each kind, good and bad.
@@ -179,8 +179,13 @@ func badCases(method, path, meeting string, op *openapi3.Operation, c callers) [
 	}
 	body, schema := any(nil), (*openapi3.Schema)(nil)
 	if op.RequestBody != nil {
-		schema = op.RequestBody.Value.Content.Get("application/json").Schema.Value
-		body = example(schema)
+		if json := op.RequestBody.Value.Content.Get("application/json"); json != nil {
+			schema = json.Schema.Value
+			body = example(schema)
+		} else {
+			add("nothing in the body", good, "", "", 415)
+			add("a body that is not taken", good, "<html>", "", 415)
+		}
 	}
 
 	// Who may call.
@@ -234,7 +239,11 @@ func badCases(method, path, meeting string, op *openapi3.Operation, c callers) [
 			add("header "+p.Name+" not UTF-8", plus(p.Name, "\xff"), body, "header:"+p.Name, 400)
 		case "query":
 			add1("with a NUL byte", p.Name+"=%00")
-			add1("too long", p.Name+"="+strings.Repeat("z", 99))
+			long := 99
+			if most := p.Schema.Value.MaxLength; most != nil {
+				long = max(long, int(*most)+1)
+			}
+			add1("too long", p.Name+"="+strings.Repeat("z", long))
 			if p.Schema.Value.Type.Is("integer") {
 				add1("not a number", p.Name+"=many")
 				add1("below", p.Name+"=-1")
@@ -431,6 +440,7 @@ func TestAnswers(t *testing.T) {
 		asked := fits("POST", one+"/invitations", "201", agent.must("POST", "/invitations", map[string]string{"role": "agent", "name": "Paul"}))
 		fits("GET", one+"/invitations", "200", agent.must("GET", "/invitations", nil))
 		fits("DELETE", one+"/invitations/{invitation}", "200", agent.must("DELETE", "/invitations/"+asked.text("id"), nil))
+		fits("POST", one+"/files", "201", agent.must("POST", "/files?name=note", "hello"))
 		visitor := h.redeem(made.text("links.visitor"), "")
 		fits("GET", one+"/messages", "200", visitor.must("GET", "/messages", nil))
 		fits("GET", one, "200", visitor.must("GET", "", nil))
