@@ -217,7 +217,7 @@ func TestSameRequestTwice(t *testing.T) {
 }
 
 // send publishes 30 frames a second until stop.
-func send(t *testing.T, out []*signaltest.Outgoing, stop <-chan struct{}) {
+func send(t testing.TB, out []*signaltest.Outgoing, stop <-chan struct{}) {
 	tick := time.NewTicker(33 * time.Millisecond)
 	defer tick.Stop()
 	for {

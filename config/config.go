@@ -19,6 +19,7 @@ import (
 	"ringdown/httpd"
 	"ringdown/media"
 	"ringdown/meeting"
+	"ringdown/outbox"
 	"ringdown/secret"
 )
 
@@ -38,6 +39,8 @@ type Config struct {
 	Media media.Config `yaml:"media"`
 	// Egress is how requests leave the house.
 	Egress egress.Config `yaml:"egress"`
+	// Outbox sends what happened to the desks.
+	Outbox outbox.Config `yaml:"outbox"`
 	// Connectors join the desks. A section that is absent is not mounted.
 	Connectors Connectors `yaml:"connectors"`
 	// Sites show our call button.
@@ -69,7 +72,7 @@ type Connectors struct {
 func Default() Config {
 	return Config{
 		Config: httpd.DefaultConfig(), DataDir: "./data", Log: Log{Level: "info", Format: "json"},
-		Media: media.Defaults(), Egress: egress.DefaultConfig(),
+		Media: media.Defaults(), Egress: egress.DefaultConfig(), Outbox: outbox.DefaultConfig(),
 	}
 }
 
@@ -123,6 +126,7 @@ func (c *Config) validate(d *decoder) {
 	d.check("", c.Config.Validate()) //nolint:staticcheck // the part says its name, as the others do
 	d.check("media", c.Media.Validate())
 	d.check("egress", c.Egress.Validate())
+	d.check("outbox", c.Outbox.Validate())
 	d.check("", meeting.Policy{Sites: c.Sites, Queues: c.Queues}.Validate())
 	desks := map[string]bool{}
 	if x := c.Connectors.XCALLY; x != nil {

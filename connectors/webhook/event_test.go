@@ -107,7 +107,7 @@ func story() []meeting.Event {
 	m.State, m.Outcome, m.EndedBy, m.Reason, m.EndedAt = meeting.Ended, meeting.Completed, meeting.Visitor, meeting.ReasonLeft, after(289.4)
 	m.Participants[1].LeftAt, m.Participants[1].Reason = after(289.4), meeting.ReasonEnded
 	add(meeting.KindEnded, after(289.4), meeting.Event{})
-	add(meeting.KindNote, after(301), meeting.Event{Note: &meeting.Note{Author: "link:canary-of-marie", Name: "Marie", Text: "Wants the 60 cm one; call back on Friday.", At: after(301)}})
+	add(meeting.KindNote, after(301), meeting.Event{Participant: m.Participants[1].ID, Note: &meeting.Note{Author: "link:canary-of-marie", Name: "Marie", Text: "Wants the 60 cm one; call back on Friday.", At: after(301)}})
 
 	// Another meeting, which nobody took.
 	m.State, m.Outcome, m.EndedBy, m.Reason = meeting.Ended, meeting.Missed, "", meeting.ReasonNoAnswer

@@ -35,9 +35,11 @@ func TestMain(m *testing.M) {
 func daemon(file string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	ctx, orphaned := context.WithCancel(ctx) // not stop: it would give the signal back to the system
+	defer orphaned()
 	go func() { // whoever started us is gone
 		_, _ = io.Copy(io.Discard, os.Stdin)
-		stop()
+		orphaned()
 	}()
 	c, err := config.Load(file, nil)
 	if err != nil {

@@ -120,7 +120,7 @@ func (r *Receiver) Connections() int {
 func (r *Receiver) Wait(ctx context.Context, enough func([]Entry) bool) ([]Entry, error) {
 	for {
 		r.mu.Lock()
-		all, arrived := r.ledger[:len(r.ledger):len(r.ledger)], r.arrived // entries never change
+		all, arrived := slices.Clip(r.ledger), r.arrived // entries never change
 		r.mu.Unlock()
 		if enough(all) {
 			return slices.Clone(all), nil

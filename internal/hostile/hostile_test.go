@@ -192,6 +192,7 @@ func TestDownAndUpAgain(t *testing.T) {
 		resp.Body.Close()
 	}
 	r.Down()
+	c.CloseIdleConnections() // the next one is a new one
 	if _, err := post(t.Context(), c, at); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("down, it says %v", err)
 	}

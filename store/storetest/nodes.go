@@ -78,7 +78,7 @@ func relays(ctx context.Context, t *testing.T, s *store.Store) {
 // delivers delivers until everybody together delivered total, then calls end.
 func delivers(ctx context.Context, t *testing.T, s *store.Store, got *book, total int, end func()) {
 	for ctx.Err() == nil {
-		list, err := s.Outbox().Claim(ctx, t0(), after(time.Minute), 5)
+		list, err := s.Outbox().Claim(ctx, t0(), after(time.Minute), room(5))
 		if err != nil && ctx.Err() == nil {
 			t.Error(err)
 			return
@@ -158,7 +158,7 @@ func requeueUnderClaims(t *testing.T, e Engine) {
 		o := s.Outbox()
 		all.Go(func() {
 			for ctx.Err() == nil {
-				ds, err := o.Claim(ctx, t0(), after(time.Minute), 1)
+				ds, err := o.Claim(ctx, t0(), after(time.Minute), room(1))
 				for _, d := range ds {
 					state, err2 := attempt(o, d)
 					err = errors.Join(err, err2, o.Finish(context.WithoutCancel(ctx), []outbox.Done{done(d, state, t0())}))
@@ -176,7 +176,7 @@ func requeueUnderClaims(t *testing.T, e Engine) {
 			for ctx.Err() == nil {
 				failed, err := o.List(ctx, outbox.Filter{State: outbox.Failed})
 				for _, d := range failed {
-					if err := o.Requeue(ctx, d.ID, t0()); err != nil && !errors.Is(err, meeting.ErrNoRow) && ctx.Err() == nil {
+					if err := o.Requeue(ctx, d.ID, d.State, t0()); err != nil && !errors.Is(err, meeting.ErrNoRow) && ctx.Err() == nil {
 						t.Error(err)
 					}
 				}
@@ -184,7 +184,7 @@ func requeueUnderClaims(t *testing.T, e Engine) {
 				if err = errors.Join(err, err2); err != nil && ctx.Err() == nil {
 					t.Error(err)
 				}
-				if counts["desk/main"][outbox.Delivered] == meetings*each {
+				if counts["desk/main"].Delivered == meetings*each {
 					cancel()
 				}
 				pause(ctx, s)
@@ -272,9 +272,49 @@ func listenerCut(t *testing.T, e Engine) {
 	}
 	cfg := e.Fresh(t)
 	a, b := OpenAt(t, cfg), OpenAt(t, cfg)
+	heard := hears(b)
 	command(t, cfg.Database, `
 select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'listen ringdown'`)
 	awaitWake(t, b) // it listens again, and something may have been missed
+	awaitID(t, heard, "")
 	create(t, a, newMeeting(1))
 	awaitWake(t, b)
+	awaitID(t, heard, "mtg_000001")
+}
+
+// hears collects what a store tells of other nodes' changes.
+func hears(s *store.Store) <-chan meeting.ID {
+	heard := make(chan meeting.ID, 100)
+	s.Meetings().Tell(func(id meeting.ID) { heard <- id })
+	return heard
+}
+
+func awaitID(t *testing.T, heard <-chan meeting.ID, want meeting.ID) {
+	t.Helper()
+	ctx, cancel := contextOf(t)
+	defer cancel()
+	select {
+	case got := <-heard:
+		equal(t, got, want)
+	case <-ctx.Done():
+		t.Fatalf("nobody told of %q", want)
+	}
+}
+
+// changesAcross: each node hears of the others' changes, with the meeting, and
+// not of its own.
+func changesAcross(t *testing.T, e Engine) {
+	two := nodes(t, e, 2)
+	a, b := hears(two[0]), hears(two[1])
+	c := create(t, two[0], newMeeting(1))
+	awaitID(t, b, c.Meeting.ID)
+	c = next(c) // without an event
+	c.Invitations = []meeting.Invitation{{ID: "inv_1", Meeting: c.Meeting.ID}}
+	save(t, two[0], c)
+	awaitID(t, b, c.Meeting.ID)
+	relayed(t, two[0], perMeeting)
+	create(t, two[1], newMeeting(2))
+	awaitID(t, a, "mtg_000002")
+	create(t, two[0], newMeeting(3))
+	awaitID(t, b, "mtg_000003") // and nothing of the relay before it
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -49,6 +50,7 @@ type Client struct {
 	opts   Options
 	ws     *websocket.Conn
 	api    *webrtc.API
+	live   context.Context //nolint:containedctx // of the readers: it ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
@@ -58,7 +60,9 @@ type Client struct {
 	mu       sync.Mutex // guards what follows
 	changed  chan struct{}
 	messages []Message
-	ended    error // why reading ended
+	heard    time.Time // when the last message came
+	resumed  int       // how often Stay took the place up again
+	ended    error     // why reading ended
 	pub, sub *webrtc.PeerConnection
 	offers   int
 	outgoing []*Outgoing
@@ -70,6 +74,13 @@ type Client struct {
 type Message struct {
 	Type         string          `json:"type"`
 	Version      int             `json:"version"`
+	Resume       string          `json:"resume"`
+	Resumed      bool            `json:"resumed"`
+	Away         bool            `json:"away"`
+	Word         string          `json:"word"`
+	Side         string          `json:"side"`
+	Active       string          `json:"active"`
+	Levels       map[string]int  `json:"levels"`
 	Room         string          `json:"room"`
 	Me           string          `json:"me"`
 	Leg          string          `json:"leg"`
@@ -96,10 +107,12 @@ type Message struct {
 
 // Participant is a member of a room.
 type Participant struct {
-	ID     string         `json:"id"`
-	Role   string         `json:"role"`
-	Name   string         `json:"name"`
-	Tracks []OfferedTrack `json:"tracks"`
+	ID      string                       `json:"id"`
+	Role    string                       `json:"role"`
+	Name    string                       `json:"name"`
+	Away    bool                         `json:"away"`
+	Quality *struct{ Word, Side string } `json:"quality"`
+	Tracks  []OfferedTrack               `json:"tracks"`
 }
 
 // OfferedTrack is a track of an offer, or of a participant (no mid then).
@@ -145,7 +158,7 @@ func Dial(ctx context.Context, url, token string, opts ...Options) (*Client, err
 		return nil, err
 	}
 	live, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	c := &Client{opts: o, ws: ws, api: api, cancel: cancel, changed: make(chan struct{}), mids: map[string]OfferedTrack{}}
+	c := &Client{opts: o, ws: ws, api: api, live: live, cancel: cancel, changed: make(chan struct{}), mids: map[string]OfferedTrack{}}
 	c.wg.Go(func() { c.read(live) })
 	if err := c.Send(map[string]any{"type": "hello", "versions": []int{1}, "token": token}); err != nil {
 		c.Close()
@@ -196,8 +209,11 @@ func newAPI(o Options) (*webrtc.API, error) {
 		c := webrtc.RTPCodecCapability{MimeType: mime, ClockRate: 90000, RTCPFeedback: []webrtc.RTCPFeedback{
 			{Type: "nack"}, {Type: "nack", Parameter: "pli"}, {Type: "ccm", Parameter: "fir"},
 		}}
-		if mime == webrtc.MimeTypeH264 {
+		switch mime {
+		case webrtc.MimeTypeH264:
 			c.SDPFmtpLine = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
+		case webrtc.MimeTypeVP9:
+			c.SDPFmtpLine = "profile-id=0"
 		}
 		rtx := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeRTX, ClockRate: 90000, SDPFmtpLine: fmt.Sprintf("apt=%d", pt)}
 		for i, c := range []webrtc.RTPCodecCapability{c, rtx} {
@@ -211,6 +227,9 @@ func newAPI(o Options) (*webrtc.API, error) {
 	if err := m.RegisterCodec(webrtc.RTPCodecParameters{PayloadType: 109, RTPCodecCapability: webrtc.RTPCodecCapability{
 		MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2, SDPFmtpLine: "minptime=10;useinbandfec=1",
 	}}, webrtc.RTPCodecTypeAudio); err != nil {
+		return nil, err
+	}
+	if err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.AudioLevelURI}, webrtc.RTPCodecTypeAudio); err != nil {
 		return nil, err
 	}
 	r := o.Interceptors
@@ -278,8 +297,14 @@ func (c *Client) Until(ctx context.Context, ok func(all []Message) bool) error {
 	return c.until(ctx, func() bool { return ok(c.messages) })
 }
 
-// until waits until a condition holds; it is called with c.mu held.
+// until waits until a condition holds, or the socket has ended; the condition is
+// called with c.mu held.
 func (c *Client) until(ctx context.Context, holds func() bool) error {
+	return c.wait(ctx, holds, true)
+}
+
+// wait is until; media may go on when the socket has ended.
+func (c *Client) wait(ctx context.Context, holds func() bool, socket bool) error {
 	for {
 		c.mu.Lock()
 		if holds() {
@@ -288,7 +313,7 @@ func (c *Client) until(ctx context.Context, holds func() bool) error {
 		}
 		changed, ended := c.changed, c.ended
 		c.mu.Unlock()
-		if ended != nil {
+		if ended != nil && socket {
 			return ended
 		}
 		select {
@@ -325,7 +350,7 @@ func (c *Client) read(ctx context.Context) {
 			c.change(func() { c.ended = fmt.Errorf("%s: %w", m.Type, err) })
 			return
 		}
-		c.change(func() { c.messages = append(c.messages, m) })
+		c.change(func() { c.messages, c.heard = append(c.messages, m), time.Now() })
 	}
 }
 
