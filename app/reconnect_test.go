@@ -24,11 +24,10 @@ func judged() bool { return os.Getenv("RINGDOWN_PROMISES") != "" }
 // figure prints a figure of a promise, and judges it if it is to be judged.
 func figure(t *testing.T, id, what string, took []time.Duration, limit time.Duration) {
 	t.Helper()
-	slices.Sort(took)
-	p95 := took[min(len(took)-1, len(took)*95/100)]
-	fmt.Printf("promise %s %s p95 %d ms (at most %d ms)\n", id, what, p95.Milliseconds(), limit.Milliseconds())
-	if judged() && p95 > limit {
-		t.Errorf("%s: p95 is %s of %d, at most %s", what, p95, len(took), limit)
+	got := p95(took)
+	t.Logf("promise %s %s p95 %d ms (at most %d ms)", id, what, got.Milliseconds(), limit.Milliseconds())
+	if judged() && got > limit {
+		t.Errorf("%s: p95 is %s of %d, at most %s", what, got, len(took), limit)
 	}
 }
 

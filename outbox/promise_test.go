@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ringdown/internal/leak"
 	"ringdown/meeting"
 	"ringdown/outbox"
 	"ringdown/store"
@@ -249,6 +250,8 @@ func TestD7_one_dead_endpoint_does_not_slow_the_others(t *testing.T) { underLoad
 func TestD8_the_first_attempt_is_immediate(t *testing.T)             { underLoad(t, "D8") }
 
 func underLoad(t *testing.T, id string) {
+	t.Helper()
+	leak.Check(t)
 	for _, engine := range storetest.Engines() {
 		t.Run(engine.Name, func(t *testing.T) {
 			l := theLoad()
@@ -275,6 +278,7 @@ func underLoad(t *testing.T, id string) {
 }
 
 func TestD9_a_replay_is_fast_and_does_not_starve_what_happens_now(t *testing.T) {
+	leak.Check(t)
 	for _, engine := range storetest.Engines() {
 		t.Run(engine.Name, func(t *testing.T) {
 			l, total := theLoad(), 500

@@ -200,6 +200,7 @@ func run(t *testing.T, e storetest.Engine) report {
 		})
 	}
 	inFlight := map[string]int{} // delivery, at how many crashes
+	arrived := map[string]int{}  // how often, at the latest one
 	killed.Go(func() {
 		defer close(done)
 		rng := rand.New(rand.NewPCG(seed, uint64(len(e.Name)))) //nolint:gosec // to repeat
@@ -213,16 +214,17 @@ func run(t *testing.T, e storetest.Engine) report {
 			}
 			h.daemon.Kill()
 			n := 0
-			seen := map[string]bool{}
+			now := map[string]int{}
 			for _, entry := range receiver.Ledger() {
-				seen[entry.ID] = true
+				now[entry.ID]++
 			}
 			for _, id := range pending(t, h.data) {
-				if seen[id] {
+				if now[id] > arrived[id] { // in this life, and not noted as done
 					inFlight[id]++
 					n++
 				}
 			}
+			arrived = now
 			r.worst = max(r.worst, n)
 			h.start()
 		}
