@@ -57,13 +57,6 @@ func (n *network) set(c impair.Conditions) {
 	n.udp.Set(c)
 }
 
-// cut ends or mends all of the line.
-func (n *network) cut(cut bool) {
-	n.web.Block(cut)
-	n.tcp.Block(cut)
-	n.udp.Block(cut)
-}
-
 // via is what signaltest needs to stay on the line.
 func (n *network) via(kind string, _ netip.AddrPort) (netip.AddrPort, bool) {
 	if kind == "udp" {

@@ -54,7 +54,6 @@ const (
 
 // report is what a run came to.
 type report struct {
-	err        error
 	seed       uint64
 	meetings   int
 	events     int // acknowledged
@@ -76,7 +75,7 @@ type runs struct {
 	done map[string]report
 }
 
-var kept = runs{done: map[string]report{}} //nolint:gochecknoglobals // one costly run for two tests
+var kept = runs{done: map[string]report{}} // one costly run for two tests
 
 func (r *runs) of(t *testing.T, e storetest.Engine) report {
 	t.Helper()
@@ -203,7 +202,7 @@ func run(t *testing.T, e storetest.Engine) report {
 	arrived := map[string]int{}  // how often, at the latest one
 	killed.Go(func() {
 		defer close(done)
-		rng := rand.New(rand.NewPCG(seed, uint64(len(e.Name)))) //nolint:gosec // to repeat
+		rng := rand.New(rand.NewPCG(seed, uint64(len(e.Name))))
 		for range kills {
 			moment := time.NewTimer(time.Duration(rng.IntN(800)) * time.Millisecond)
 			select {
