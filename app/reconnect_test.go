@@ -21,7 +21,7 @@ import (
 func TestM3_a_cut_heals_as_the_same_participant(t *testing.T) {
 	leak.Check(t)
 	short := 4 * time.Second // the socket is given up after three
-	if calls() > 3 {
+	if judged() {
 		short = 10 * time.Second
 	}
 	for _, tc := range []struct {
@@ -35,8 +35,8 @@ func TestM3_a_cut_heals_as_the_same_participant(t *testing.T) {
 		{"back at a new address after a cut that outlasts ICE", 20 * time.Second, true, 5 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if calls() == 3 {
-				t.Parallel() // not while figures are judged
+			if !judged() {
+				t.Parallel()
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute+2*tc.cut)
 			defer cancel()
@@ -53,13 +53,20 @@ func TestM3_a_cut_heals_as_the_same_participant(t *testing.T) {
 				}
 				s.visitor.line.cut(false)
 			}
-			t.Logf("promise M3 %s p95 %.2f s (at most %d s)", tc.name, p95(healed(ctx, t, r)).Seconds(), tc.most/time.Second)
+			figure(t, "M3", tc.name, healed(ctx, t, r), tc.most)
 			for _, s := range r {
 				s.nobodyLeft(t, h)
 				s.end(t)
 			}
 		})
 	}
+}
+
+// cut ends or mends all of the line.
+func (n *network) cut(cut bool) {
+	n.web.Block(cut)
+	n.tcp.Block(cut)
+	n.udp.Block(cut)
 }
 
 // move gives the person on the line new addresses, as another network does.

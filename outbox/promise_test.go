@@ -250,6 +250,8 @@ func TestD7_one_dead_endpoint_does_not_slow_the_others(t *testing.T) { underLoad
 func TestD8_the_first_attempt_is_immediate(t *testing.T)             { underLoad(t, "D8") }
 
 func underLoad(t *testing.T, id string) {
+	t.Helper()
+	leak.Check(t)
 	for _, engine := range storetest.Engines() {
 		t.Run(engine.Name, func(t *testing.T) {
 			l := theLoad()
