@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +31,12 @@ type badCase struct {
 }
 
 // paths fills the path's parameters.
-func filled(path, meeting string) string { return strings.ReplaceAll(path, "{meeting}", meeting) }
+func filled(path, meeting string) string {
+	return strings.NewReplacer("{meeting}", meeting, "{delivery}", "dlv_00000000", "{key}", "key_00000000").Replace(path)
+}
+
+// paramRE is a parameter of a path.
+var paramRE = regexp.MustCompile(`{([a-z]+)}`)
 
 // callers are the proofs of each kind, good and bad.
 type callers struct {
@@ -197,11 +203,11 @@ func badCases(method, path, meeting string, op *openapi3.Operation, c callers) [
 	}
 
 	// The path and the query.
-	if strings.Contains(path, "{meeting}") {
+	if param := paramRE.FindStringSubmatch(path); param != nil {
 		for name, bad := range map[string]string{"a NUL byte": "mtg_%00abcd", "too long": strings.Repeat("a", 41), "a blank": "mtg%20abc", "no UTF-8": "mtg_%ff%fe", "unknown": "mtg_00000000"} {
-			bc := badCase{name: fmt.Sprintf("%s %s: path with %s", method, path, name), method: method, path: filled(path, bad), headers: good, body: body, status: []int{400, 404, 422}}
+			bc := badCase{name: fmt.Sprintf("%s %s: path with %s", method, path, name), method: method, path: paramRE.ReplaceAllString(path, bad), headers: good, body: body, status: []int{400, 404, 422}}
 			if name != "unknown" {
-				bc.pointer, bc.status = "path:meeting", []int{400, 422}
+				bc.pointer, bc.status = "path:"+param[1], []int{400, 422}
 			}
 			out = append(out, bc)
 		}
@@ -266,6 +272,10 @@ func example(s *openapi3.Schema) map[string]any {
 		switch {
 		case name == "id":
 			out[name] = "abcdefghjk"
+		case p.Enum != nil:
+			out[name] = p.Enum[0]
+		case p.Format == "date-time":
+			out[name] = "2026-01-01T00:00:00Z"
 		case p.Type.Is("string"):
 			out[name] = "text"
 		}
@@ -346,7 +356,7 @@ func TestEveryRouteSaysWho(t *testing.T) {
 			if !strings.HasPrefix(d.Template, "/v1/") || d.Template == "/v1/events" || d.Template == "/v1/signal" {
 				continue // the sockets are in docs/protocol.md
 			}
-			item := doc.Paths.Find(strings.ReplaceAll(d.Template, ":meeting", "{meeting}"))
+			item := doc.Paths.Find(regexp.MustCompile(`:([a-z]+)`).ReplaceAllString(d.Template, "{$1}"))
 			if item == nil || item.GetOperation(d.Method) == nil {
 				t.Errorf("%s %s is not in the document", d.Method, d.Template)
 				continue

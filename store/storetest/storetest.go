@@ -27,6 +27,7 @@ func Run(t *testing.T, e Engine) {
 		{"presence", presence},
 		{"everything is there after a restart", restart},
 		{"signing keys: the first one stays", signingKeys},
+		{"API keys", apiKeys},
 		{"values stay out of errors", quietErrors},
 		{"one of eight saves wins", saveRaces},
 		{"one of eight requests gets the key", keyRaces},
