@@ -413,6 +413,18 @@ func TestAnswers(t *testing.T) {
 		fits("POST", one+"/leave", "200", visitor.must("POST", "/leave", nil))
 		fits("GET", "/v1/meetings", "200", h.must(200, "GET", "/v1/meetings", bearer(h.key), nil))
 		fits("GET", one+"/events", "200", h.must(200, "GET", "/v1/meetings/"+made.text("id")+"/events", bearer(h.key), nil))
+		_, sent := h.rung()
+		fits("GET", "/v1/deliveries/{delivery}", "200", sent)
+		fits("GET", "/v1/deliveries", "200", h.must(200, "GET", "/v1/deliveries", bearer(h.key), nil))
+		fits("GET", "/v1/deliveries/counts", "200", h.must(200, "GET", "/v1/deliveries/counts", bearer(h.key), nil))
+		fits("POST", "/v1/deliveries/{delivery}/retry", "200", h.must(200, "POST", "/v1/deliveries/"+sent.text("id")+"/retry", bearer(h.key), nil))
+		replay := map[string]any{"since": "2026-01-01T00:00:00Z", "states": []string{"failed"}, "dry_run": true}
+		fits("POST", "/v1/deliveries/replay", "200", h.must(200, "POST", "/v1/deliveries/replay", bearer(h.key), replay))
+		replay["dry_run"] = false
+		fits("POST", "/v1/deliveries/replay", "202", h.must(202, "POST", "/v1/deliveries/replay", bearer(h.key), replay))
+		fits("GET", "/v1/deliveries/replay", "200", h.must(200, "GET", "/v1/deliveries/replay", bearer(h.key), nil))
+		fits("POST", "/v1/keys", "201", h.must(201, "POST", "/v1/keys", bearer(h.key), map[string]string{"name": "shop", "role": "integrator"}))
+		fits("GET", "/v1/keys", "200", h.must(200, "GET", "/v1/keys", bearer(h.key), nil))
 		secret := strings.Split(made.text("links.visitor"), "#")[1]
 		fits("POST", "/v1/links/redeem", "200", h.must(200, "POST", "/v1/links/redeem", nil, map[string]string{"id": made.text("code"), "secret": secret}))
 	})
