@@ -98,7 +98,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	if err != nil {
 		return a, err
 	}
-	keyFile, apiKeys, err := adminKey(cfg.DataDir)
+	keyFile, always, err := adminKey(cfg.DataDir)
 	if err != nil {
 		return a, err
 	}
@@ -137,7 +137,9 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	if err != nil {
 		return a, err
 	}
-	rest, err := api.New(meetings, keys, api.Config{PublicURL: public, Files: blob.NewIntake(folder)}, time.Now, log.With("part", "api"))
+	rest, err := api.New(meetings, keys, api.Config{
+		PublicURL: public, Files: blob.NewIntake(folder), Deliveries: a.store.Outbox(), Keys: apiKeys{a.store},
+	}, time.Now, log.With("part", "api"))
 	if err != nil {
 		return a, err
 	}
@@ -162,7 +164,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		return a, err
 	}
 	a.health = httpd.NewHealth(log, httpd.Check{Name: "store", Run: a.store.Ping})
-	if err := a.mount(late, registry, vendors, meetings, keys, apiKeys, public, rest, pages, sockets); err != nil {
+	if err := a.mount(late, registry, vendors, meetings, keys, always, public, rest, pages, sockets); err != nil {
 		return a, err
 	}
 	late.onDrain = func(ctx context.Context) {
@@ -219,7 +221,7 @@ func (a *App) publicURL() string {
 }
 
 func (a *App) mount(late *lateHandler, registry *prometheus.Registry, vendors []connectors.Connector, meetings *meeting.Service,
-	keys *access.Keys, apiKeys []access.APIKey, public string, rest *api.API, pages *web.Pages, sockets http.Handler,
+	keys *access.Keys, always []access.APIKey, public string, rest *api.API, pages *web.Pages, sockets http.Handler,
 ) error {
 	own := httpd.Surface{Name: "own", CORS: httpd.CORS{Allow: rest.AllowOrigin}}
 	own.Routes = append(own.Routes, rest.Routes()...)
@@ -233,7 +235,7 @@ func (a *App) mount(late *lateHandler, registry *prometheus.Registry, vendors []
 		}
 	}
 	deps := httpd.Deps{
-		Authorizer: access.NewAuthorizer(keys, meetings.Policy(), public, apiKeys), Log: a.log, Metrics: registry, Now: time.Now,
+		Authorizer: access.NewAuthorizer(keys, meetings.Policy(), public, always, apiKeys{a.store}, time.Now), Log: a.log, Metrics: registry, Now: time.Now,
 		TrustedProxies: a.cfg.TrustedProxies,
 	}
 	if a.cfg.Demo {
