@@ -149,20 +149,17 @@ type prepared struct{ s *Store }
 func (p prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if kept, ok := p.s.kept.Load(query); ok {
 		if stmt, ok := kept.(*sql.Stmt); ok {
-			return stmt.QueryContext(ctx, args...)
+			return stmt.QueryContext(ctx, args...) //nolint:sqlclosecheck // all closes the rows
 		}
 	}
 	stmt, err := p.s.read.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	if other, there := p.s.kept.LoadOrStore(query, stmt); there {
-		_ = stmt.Close()
-		if o, ok := other.(*sql.Stmt); ok {
-			stmt = o
-		}
+	if _, there := p.s.kept.LoadOrStore(query, stmt); there { // somebody was faster: this one is for once
+		defer func() { _ = stmt.Close() }()
 	}
-	return stmt.QueryContext(ctx, args...)
+	return stmt.QueryContext(ctx, args...) //nolint:sqlclosecheck // all closes the rows
 }
 
 // exec runs one statement and returns how many rows it changed.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -307,9 +308,7 @@ func (d *deliveryTail) Run(c *console) error {
 		return err
 	}
 	page := func(more url.Values) ([]json.RawMessage, error) {
-		for k, v := range q {
-			more[k] = v
-		}
+		maps.Copy(more, q)
 		b, err := d.call(c, http.MethodGet, "/v1/deliveries?"+more.Encode(), nil)
 		if err != nil {
 			return nil, err
