@@ -65,7 +65,7 @@ func TestD9_a_replay_leaves_room_and_survives_a_restart(t *testing.T) {
 		for i := range n {
 			h.add(event(fmt.Sprint(i), meeting.ID(fmt.Sprint("m", i)), meeting.KindMessage))
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute + 500*time.Millisecond)
 		synctest.Wait()
 		if _, err := store.Replay(t.Context(), outbox.Selection{}, time.Now()); err != nil {
 			t.Fatal(err)
@@ -74,7 +74,7 @@ func TestD9_a_replay_leaves_room_and_survives_a_restart(t *testing.T) {
 			time.Sleep(10 * time.Second)
 			return outbox.Result{Verdict: outbox.OK}
 		})
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(550 * time.Millisecond) // the keeper looks each second
 		synctest.Wait()
 		h.stop() // in the middle of it
 		if r := store.replays[0]; r.Done == 0 || r.Done == n {

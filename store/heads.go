@@ -44,7 +44,11 @@ func (o *Outbox) lockDests(ctx context.Context, tx *sql.Tx, dests []string) erro
 	if o.s.sql.lockDests == "" {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, fmt.Sprintf(o.s.sql.lockDests, tuples(len(dests))), anys(dests)...)
+	query, args := fmt.Sprintf(o.s.sql.lockDests, tuples(len(dests))), anys(dests)
+	if len(dests) > inOne { // in two steps they would be taken out of order
+		query, args = o.s.sql.lockAll, nil
+	}
+	_, err := tx.ExecContext(ctx, query, args...)
 	return err
 }
 

@@ -93,10 +93,10 @@ func (o *Outbox) add(ctx context.Context, tx *sql.Tx, list []drafted) error {
 		targets[d.target]++
 		waits[d.dest] = false
 	}
+	if err := o.lockDests(ctx, tx, sorted(waits)); err != nil {
+		return err
+	}
 	for dests := range slices.Chunk(sorted(waits), inOne) {
-		if err := o.lockDests(ctx, tx, dests); err != nil {
-			return err
-		}
 		busy, err := all(ctx, tx, func(r scanner) (dest string, err error) { return dest, r.Scan(&dest) },
 			`with d (dest) as (values `+tuples(len(dests))+`)
 select dest from d where (select min(p.id) from delivery p where p.dest = d.dest and p.lane = 0 and p.state = 'pending') is not null`, anys(dests)...)
