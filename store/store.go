@@ -37,7 +37,8 @@ type Store struct {
 	node        string // tells this open store from others on the same database
 	log         *slog.Logger
 	wakes       chan struct{} // one slot
-	kept        sync.Map      // *sql.Stmt of the readers' pool by text; see hot
+	reads       parsed        // of the readers' pool
+	writes      parsed        // of the writer's
 
 	closing sync.Once
 	stop    func() // ends the listener and waits for it; PostgreSQL
@@ -79,11 +80,7 @@ func (s *Store) Close() error {
 		if s.stop != nil {
 			s.stop()
 		}
-		for _, stmt := range s.kept.Range {
-			if stmt, ok := stmt.(*sql.Stmt); ok {
-				err = errors.Join(err, stmt.Close())
-			}
-		}
+		err = errors.Join(s.reads.close(), s.writes.close())
 		for _, db := range []*sql.DB{s.read, s.write} {
 			if db != nil {
 				err = errors.Join(err, db.Close())
