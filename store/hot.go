@@ -99,7 +99,7 @@ func (t hotTx) stmt(ctx context.Context, query string) *sql.Stmt {
 
 // ExecContext is that of the transaction.
 func (t hotTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if stmt := t.stmt(ctx, query); stmt != nil {
+	if stmt := t.stmt(ctx, query); stmt != nil { //nolint:sqlclosecheck // the transaction's end closes it
 		return stmt.ExecContext(ctx, args...)
 	}
 	return t.Tx.ExecContext(ctx, query, args...)
@@ -107,7 +107,7 @@ func (t hotTx) ExecContext(ctx context.Context, query string, args ...any) (sql.
 
 // QueryContext is that of the transaction.
 func (t hotTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if stmt := t.stmt(ctx, query); stmt != nil {
+	if stmt := t.stmt(ctx, query); stmt != nil { //nolint:sqlclosecheck // the transaction's end closes it
 		return stmt.QueryContext(ctx, args...)
 	}
 	return t.Tx.QueryContext(ctx, query, args...)
