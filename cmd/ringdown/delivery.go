@@ -216,7 +216,7 @@ type deliveryReplay struct {
 	Target  string   `help:"Only those of this target, xcally/main."`
 	Kind    []string `help:"Only those of events of these kinds; may be given more than once."`
 	Meeting string   `help:"Only those of this meeting: id, code or reference."`
-	State   []string `enum:"delivered,failed,expired" help:"Only those that ended so: delivered, failed, expired. Without it: delivered and failed."`
+	State   []string `enum:"delivered,failed" help:"Only those that ended so: delivered or failed. Without it: both."`
 	DryRun  bool     `name:"dry-run" help:"Only count."`
 	Yes     bool     `help:"Send them."`
 }
