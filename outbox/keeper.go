@@ -17,10 +17,10 @@ type Keeper struct {
 }
 
 const (
-	replayBatch = 100
+	replayBatch = 25                    // holds the writer, or the dests, for a few milliseconds
 	replayRest  = 40 * time.Millisecond // between two batches
-	pruneBatch  = 200
-	pruneRest   = 100 * time.Millisecond
+	pruneBatch  = 100
+	pruneRest   = 50 * time.Millisecond
 	pruneEvery  = 10 * time.Minute
 )
 
