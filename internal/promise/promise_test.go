@@ -75,6 +75,8 @@ func TestRunsAreJudged(t *testing.T) {
 		{"a figure above its limit", []Run{one}, []Verdict{Kept, Broken}},
 		{"the median counts", []Run{one, with("90"), with("20")}, []Verdict{Kept, Kept}},
 		{"the median, not the best", []Run{one, with("130"), with("20")}, []Verdict{Kept, Broken}},
+		{"one run failed for its figure", []Run{Read("D8", strings.ReplaceAll(output, "PASS", "FAIL")), with("90"), with("20")}, []Verdict{Kept, Kept}},
+		{"one run failed with its figures kept", []Run{Read("D8", strings.ReplaceAll(strings.Replace(output, "120 ms", "90 ms", 1), "PASS", "FAIL")), with("90"), with("20")}, []Verdict{Kept, Kept, Broken}},
 		{"no test", nil, []Verdict{Missing}},
 		{"cases only", []Run{Read("C1", "--- PASS: TestC1_x (0.1s)\n")}, []Verdict{Kept}},
 		{"one run failed", []Run{Read("C1", "--- PASS: TestC1_x (0.1s)\n"), Read("C1", "--- FAIL: TestC1_x (0.1s)\n")}, []Verdict{Broken}},
