@@ -61,9 +61,20 @@ export interface Message {
   readonly role: Role;
   readonly name?: string;
   readonly via?: string;
+  /** May be empty beside a file. */
   readonly text: string;
+  readonly file?: SentFile;
   readonly at: string;
   readonly mine: boolean;
+}
+
+export interface SentFile {
+  readonly id: string;
+  readonly name: string;
+  readonly type: string;
+  readonly size: number;
+  readonly width?: number;
+  readonly height?: number;
 }
 
 export interface Session {
