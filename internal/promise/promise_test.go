@@ -8,12 +8,6 @@ import (
 	"testing/fstest"
 )
 
-// awaited are promises whose tests are being written. It is empty when the table
-// is whole.
-func awaited() []string {
-	return []string{"D5"}
-}
-
 // A promise without a test is not one, and a test that is named after a promise
 // is in the table.
 func TestTheTableAndTheTestsAgree(t *testing.T) {
@@ -27,7 +21,7 @@ func TestTheTableAndTheTestsAgree(t *testing.T) {
 			t.Errorf("%s is in the table twice", p.ID)
 		}
 		ids = append(ids, p.ID)
-		if len(found[p.ID]) == 0 && !slices.Contains(awaited(), p.ID) {
+		if len(found[p.ID]) == 0 {
 			t.Errorf("no test is called Test%s_…", p.ID)
 		}
 	}
