@@ -49,6 +49,9 @@ func TestD7_a_target_that_hangs_fills_its_own_places_only(t *testing.T) {
 			}
 			time.Sleep(50 * time.Millisecond)
 		}
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		if most != 8 {
 			t.Errorf("%d attempts hung at a time, want 8", most)
 		}
@@ -110,6 +113,8 @@ func TestD9_a_replay_leaves_room_and_survives_a_restart(t *testing.T) {
 		}
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		if most != 4 {
 			t.Errorf("%d replayed at a time, want 4", most)
 		}
