@@ -11,6 +11,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"github.com/pressly/goose/v3"
 
+	"ringdown/internal/leak"
 	"ringdown/outbox"
 	"ringdown/store/storetest"
 )
@@ -18,6 +19,7 @@ import (
 // TestOldDeliveriesGoOn: a database of the first schema, with deliveries in
 // every state, is opened by this one: what was pending is sent, in order.
 func TestOldDeliveriesGoOn(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			cfg := e.Fresh(t)
