@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cells } from '../out/unit/devices.mjs';
-import { StatsReader } from '../out/unit/stats.mjs';
+import { StatsReader, Steady } from '../out/unit/stats.mjs';
 
 const report = (...entries) => new Map(entries.map((entry, i) => [String(i), entry]));
 const sent = (at, bytes, packets, lost = 0, more = {}) => report({ type: 'outbound-rtp', timestamp: at, bytesSent: bytes, packetsSent: packets, ...more }, { type: 'remote-inbound-rtp', packetsLost: lost }, { type: 'candidate-pair', nominated: true, currentRoundTripTime: 0.034 });
@@ -28,9 +28,60 @@ test('loss makes it fair, much loss weak, and names the side', () => {
   assert.deepEqual([q.word, q.side], ['weak', 'download']);
 });
 
-test('too little bandwidth to send is a fair upload', () => {
-  const q = new StatsReader().read(sent(1000, 1, 1, 0, { qualityLimitationReason: 'bandwidth' }), received(1000, 1, 1));
-  assert.deepEqual([q.word, q.side], ['fair', 'upload']);
+test('too little bandwidth to send is a fair upload once it lasts', () => {
+  const reader = new StatsReader();
+  const words = [1000, 3000, 5000].map((at) => reader.read(sent(at, at, at, 0, { qualityLimitationReason: 'bandwidth' }), received(at, at, at)));
+  assert.deepEqual(words.map((q) => q.word), ['good', 'good', 'fair']);
+  assert.deepEqual([words[2].side, words[2].why], ['upload', 'bandwidth']);
+});
+
+test('a long way is slow, and has its own reason', () => {
+  const far = (rtt) => report({ type: 'outbound-rtp', timestamp: 1, bytesSent: 1, packetsSent: 1 }, { type: 'candidate-pair', nominated: true, currentRoundTripTime: rtt });
+  let q = new StatsReader().read(far(0.5), received(1000, 1, 1));
+  assert.deepEqual([q.word, q.why], ['fair', 'delay']);
+  q = new StatsReader().read(far(0.9), received(1000, 1, 1));
+  assert.deepEqual([q.word, q.why], ['weak', 'delay']);
+});
+
+test('a picture that no longer fits beside the sound is paused', () => {
+  const narrow = (at, framesEncoded) => report({ type: 'outbound-rtp', kind: 'video', timestamp: at, bytesSent: 1, packetsSent: 1, framesEncoded, qualityLimitationReason: 'bandwidth' });
+  const reader = new StatsReader();
+  assert.equal(reader.read(narrow(1000, 30), received(1000, 1, 1)).paused, false);
+  assert.equal(reader.read(narrow(2000, 40), received(2000, 1, 1)).paused, false);
+  const q = reader.read(narrow(3000, 40), received(3000, 1, 1));
+  assert.deepEqual([q.paused, q.word, q.side], [true, 'weak', 'upload']);
+});
+
+test('decoded pictures are told by track', () => {
+  const q = new StatsReader().read(report(), report({ type: 'inbound-rtp', kind: 'video', trackIdentifier: 'a', framesDecoded: 7 }, { type: 'inbound-rtp', kind: 'video', trackIdentifier: 'b', framesDecoded: 0 }));
+  assert.deepEqual([...q.frames], [['a', 7], ['b', 0]]);
+});
+
+const reading = (word, why = word === 'good' ? undefined : 'loss', side = 'upload') => ({ word, why, side });
+/** shown is what stands on the screen after each of these readings. */
+const shown = (...readings) => {
+  const steady = new Steady();
+  return readings.map((r) => steady.read(r).word);
+};
+
+test('the word shown does not flicker: worse after two readings, better after four', () => {
+  assert.deepEqual(shown(...['good', 'weak', 'good', 'weak', 'good'].map((w) => reading(w))), ['good', 'good', 'good', 'good', 'good']);
+  assert.deepEqual(shown(...['good', 'weak', 'weak', 'weak'].map((w) => reading(w))), ['good', 'good', 'weak', 'weak']);
+  assert.deepEqual(shown(...['weak', 'good', 'good', 'good', 'weak', 'good', 'good', 'good', 'good'].map((w) => reading(w))), ['weak', 'weak', 'weak', 'weak', 'weak', 'weak', 'weak', 'weak', 'good']);
+});
+
+test('of a better stretch the worst is shown, and worse is worse whatever its degree', () => {
+  assert.deepEqual(shown(...['weak', 'good', 'fair', 'good', 'good'].map((w) => reading(w))).at(-1), 'fair');
+  assert.deepEqual(shown(...['good', 'fair', 'weak'].map((w) => reading(w))), ['good', 'good', 'weak']);
+});
+
+test('a reason changes after three readings, and a reset forgets', () => {
+  const steady = new Steady();
+  steady.read(reading('weak'));
+  for (const side of ['upload', 'upload', 'download']) assert.equal(steady.read(reading('weak', 'loss', 'download')).side, side);
+  assert.equal(steady.read(reading('weak', 'delay', 'download')).why, 'loss');
+  steady.reset();
+  assert.equal(steady.read(reading('good')).word, 'good');
 });
 
 test('the meter is dark in silence and full near clipping', () => {
