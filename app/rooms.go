@@ -89,7 +89,7 @@ func (r *rooms) reconcile(ctx context.Context, beat bool) {
 			}
 			continue
 		}
-		var here []meeting.ParticipantID
+		var here, seen []meeting.ParticipantID
 		fresh := false
 		for _, p := range room.Participants {
 			q, ok := m.Participant(meeting.ParticipantID(p.ID))
@@ -99,9 +99,12 @@ func (r *rooms) reconcile(ctx context.Context, beat bool) {
 			}
 			here = append(here, q.ID)
 			fresh = fresh || !q.Here()
+			if !p.Away { // whoever is reconnecting has until their presence runs out
+				seen = append(seen, q.ID)
+			}
 		}
-		if beat || fresh {
-			err = r.meetings.Seen(ctx, m, here...)
+		if (beat || fresh) && len(seen) > 0 {
+			err = r.meetings.Seen(ctx, m, seen...)
 		}
 		if err == nil && fresh {
 			_, err = r.meetings.Present(ctx, m.ID, here)

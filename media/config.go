@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // AutoAddresses in Config.Addresses stands for all local addresses.
@@ -40,6 +41,10 @@ type Config struct {
 	// VideoBitrateBPS is the highest video bitrate, in bits per second, that
 	// clients are asked to send. Default 1500000.
 	VideoBitrateBPS int `yaml:"video_bitrate"`
+
+	// Reconnect is how long the place of somebody whose connection is lost is
+	// kept, 1s to 10m. Default 60s.
+	Reconnect time.Duration `yaml:"reconnect"`
 }
 
 // Defaults returns the configuration that holds when nothing is configured.
@@ -52,6 +57,7 @@ func Defaults() Config {
 		MaxPeersPerRoom: 8,
 		MaxTracks:       4,
 		VideoBitrateBPS: 1_500_000,
+		Reconnect:       time.Minute,
 	}
 }
 
@@ -91,6 +97,9 @@ func (c Config) Validate() error {
 	}
 	if c.VideoBitrateBPS < 50_000 {
 		errs = append(errs, fmt.Errorf("video_bitrate: %d bit/s is too little for a picture; at least 50000", c.VideoBitrateBPS))
+	}
+	if c.Reconnect < time.Second || c.Reconnect > 10*time.Minute {
+		errs = append(errs, fmt.Errorf("reconnect: %s is not between 1s and 10m", c.Reconnect))
 	}
 	return errors.Join(errs...)
 }

@@ -176,8 +176,8 @@ func (e *engine) close() {
 	e.sockets.close()
 }
 
-// codecs are what we carry: Opus, VP8 and constrained baseline H264, the video
-// codecs with retransmission.
+// codecs are what we carry: Opus, VP8, VP9, constrained baseline H264 and AV1,
+// the video codecs with retransmission.
 func codecs() (*webrtc.MediaEngine, error) {
 	m := &webrtc.MediaEngine{}
 	feedback := []webrtc.RTCPFeedback{{Type: "nack"}, {Type: "nack", Parameter: "pli"}, {Type: "ccm", Parameter: "fir"}}
@@ -194,6 +194,8 @@ func codecs() (*webrtc.MediaEngine, error) {
 	list := video(96, webrtc.MimeTypeVP8, "")
 	list = append(list, video(98, webrtc.MimeTypeH264,
 		"level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f")...)
+	list = append(list, video(100, webrtc.MimeTypeVP9, "profile-id=0")...)
+	list = append(list, video(102, webrtc.MimeTypeAV1, "level-idx=5;profile=0;tier=0")...)
 	for _, c := range list {
 		if err := m.RegisterCodec(c, webrtc.RTPCodecTypeVideo); err != nil {
 			return nil, err

@@ -17,6 +17,8 @@ type Welcome struct {
 	Grant   Grant
 	Present []Participant // the others, in the order in which they came
 	Limits  Limits
+	Resume  ResumeID // what a new connection names to take this peer over
+	Resumed bool     // this connection has taken over a peer and its legs
 }
 
 // Limits tells a client what it may send.
@@ -32,6 +34,25 @@ type Joined struct{ Participant Participant }
 type Left struct {
 	Participant ParticipantID
 	Reason      Reason
+}
+
+// Away says that somebody else is reconnecting, or is back. Their place and
+// their tracks are kept meanwhile.
+type Away struct {
+	Participant ParticipantID
+	Away        bool
+}
+
+// QualityChanged says how somebody else's connection is, by their own word.
+type QualityChanged struct {
+	Participant ParticipantID
+	Quality     Quality
+}
+
+// Speakers says who speaks.
+type Speakers struct {
+	Active ParticipantID         // the loudest voice; empty: nobody speaks
+	Levels map[ParticipantID]int // of every microphone that is on, 0 (silence) to 127
 }
 
 // TrackChanged says that somebody else publishes a track, or muted or unmuted it.
@@ -101,6 +122,9 @@ type Bye struct{ Reason Reason }
 func (Welcome) event()        {}
 func (Joined) event()         {}
 func (Left) event()           {}
+func (Away) event()           {}
+func (QualityChanged) event() {}
+func (Speakers) event()       {}
 func (TrackChanged) event()   {}
 func (TrackGone) event()      {}
 func (OfferMade) event()      {}

@@ -1,6 +1,10 @@
 package media
 
-import "ringdown/fault"
+import (
+	"slices"
+
+	"ringdown/fault"
+)
 
 // RoomID names a room.
 type RoomID string
@@ -83,10 +87,28 @@ const (
 
 // Participant is one member of a room as the others see it.
 type Participant struct {
-	ID     ParticipantID
-	Role   string
-	Name   string
-	Tracks []TrackInfo
+	ID      ParticipantID
+	Role    string
+	Name    string
+	Away    bool // reconnecting; the place is kept
+	Quality Quality
+	Tracks  []TrackInfo
+}
+
+// ResumeID lets a new connection of a participant take over the peer of the old
+// one, with its legs. It is a secret of 130 random bits, as good as the grant of
+// that peer and for as long as the peer lives.
+type ResumeID string
+
+// Quality is what a client says of its own connection. The zero value: it has
+// not said anything.
+type Quality struct {
+	Word string // "good", "fair" or "weak"
+	Side string // the direction that is the worse one: "upload" or "download"
+}
+
+func (q Quality) valid() bool {
+	return slices.Contains([]string{"good", "fair", "weak"}, q.Word) && slices.Contains([]string{"upload", "download"}, q.Side)
 }
 
 // TrackInfo is one published track as the others see it.

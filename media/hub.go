@@ -3,6 +3,7 @@ package media
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,7 +29,8 @@ type Hub struct {
 
 	mu         sync.Mutex // guards what follows
 	rooms      map[RoomID]*room
-	peers      int // of all rooms
+	resumable  map[ResumeID]*Peer // all members of all rooms
+	peers      int                // of all rooms
 	last       uint64
 	draining   bool
 	departures []Departure
@@ -39,6 +41,7 @@ type Hub struct {
 type room struct {
 	since   time.Time
 	members map[ParticipantID]*Peer
+	voices  voices
 }
 
 // Open opens the sockets and starts to listen; Close ends it.
@@ -57,7 +60,7 @@ func Open(cfg Config, log *slog.Logger, now func() time.Time) (*Hub, error) {
 	}
 	return &Hub{
 		cfg: cfg, log: log, now: now, engine: e, answerWithin: answerWithin,
-		changed: make(chan struct{}, 1), rooms: map[RoomID]*room{},
+		changed: make(chan struct{}, 1), rooms: map[RoomID]*room{}, resumable: map[ResumeID]*Peer{},
 	}, nil
 }
 
@@ -73,7 +76,7 @@ func (h *Hub) Join(ctx context.Context, g Grant, sink Sink, legs ...LegSpec) (*P
 		return nil, err
 	}
 	p := &Peer{
-		hub: h, grant: g, sink: sink,
+		hub: h, grant: g, sink: sink, resume: ResumeID(rand.Text()),
 		log:      h.log.With("room", g.Room),
 		requests: make(chan func(), requestQueue), notices: make(chan func(), noticeQueue),
 		outdated: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
@@ -94,25 +97,36 @@ func (h *Hub) Join(ctx context.Context, g Grant, sink Sink, legs ...LegSpec) (*P
 	}
 	h.last++
 	p.number, p.since = h.last, h.now()
-	welcome := Welcome{Grant: g, Limits: Limits{Tracks: h.cfg.MaxTracks, VideoBitrateBPS: h.cfg.VideoBitrateBPS}}
 	if older != nil {
 		p.since = older.since
 		h.takeOut(r, older, nil)
 	}
 	for _, other := range r.sorted() {
-		welcome.Present = append(welcome.Present, other.participant())
 		if older == nil {
 			other.tell(Joined{p.participant()})
 		}
 	}
+	welcome := h.welcome(p, r)
 	if older != nil {
 		older.End(Duplicate)
 	}
 	r.members[g.Participant] = p
+	h.resumable[p.resume] = p
 	h.peers++
 	h.running.Go(func() { p.run(welcome) })
 	poke(h.changed)
 	return p, nil
+}
+
+// welcome is the first event of a connection; mu is held.
+func (h *Hub) welcome(p *Peer, r *room) Welcome {
+	w := Welcome{Grant: p.grant, Resume: p.resume, Limits: Limits{Tracks: h.cfg.MaxTracks, VideoBitrateBPS: h.cfg.VideoBitrateBPS}}
+	for _, other := range r.sorted() {
+		if other != p {
+			w.Present = append(w.Present, other.participant())
+		}
+	}
+	return w
 }
 
 // admit decides whether there is room; mu is held.
@@ -139,6 +153,7 @@ func (h *Hub) admit(g Grant) (r *room, older *Peer, err error) {
 // that only the tracks go.
 func (h *Hub) takeOut(r *room, p *Peer, gone *Departure) {
 	delete(r.members, p.grant.Participant)
+	delete(h.resumable, p.resume)
 	h.peers--
 	for _, other := range r.members {
 		if gone != nil {
@@ -147,28 +162,36 @@ func (h *Hub) takeOut(r *room, p *Peer, gone *Departure) {
 			for _, t := range sortedTracks(p) {
 				other.tell(TrackGone{Participant: p.grant.Participant, Source: t.source})
 			}
+			if p.away {
+				other.tell(Away{Participant: p.grant.Participant})
+			}
 		}
 		poke(other.outdated)
 	}
 	clear(p.tracks)
+	r.listen(h.now())
 	if gone != nil {
 		h.depart(*gone)
 	}
 	poke(h.changed)
 }
 
-// remove takes an ended peer out, unless another has its place already.
-func (h *Hub) remove(p *Peer) {
+// remove takes an ended peer out, unless another has its place already. It
+// returns the sink of a connection that wanted to take the peer over, or nil.
+func (h *Hub) remove(p *Peer) Sink {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	late := p.next
+	p.next = nil
 	r := h.rooms[p.grant.Room]
 	if r == nil || r.members[p.grant.Participant] != p {
-		return
+		return late
 	}
 	h.takeOut(r, p, &Departure{Room: p.grant.Room, Participant: p.grant.Participant, Reason: p.reason, At: h.now()})
 	if len(r.members) == 0 {
 		delete(h.rooms, p.grant.Room)
 	}
+	return late
 }
 
 func (h *Hub) number() uint64 {
@@ -214,6 +237,7 @@ func (h *Hub) withdraw(p *Peer, t *Track) {
 	}
 	delete(p.tracks, t.source)
 	h.tellOthers(p, TrackGone{Participant: p.grant.Participant, Source: t.source})
+	h.rooms[p.grant.Room].listen(h.now())
 	h.outdateOthers(p)
 }
 
@@ -245,6 +269,7 @@ func (h *Hub) mute(p *Peer, s Source, muted bool) bool {
 	}
 	if t.muted != muted {
 		t.muted = muted
+		h.rooms[p.grant.Room].listen(h.now())
 		h.tellOthers(p, TrackChanged{Participant: p.grant.Participant, Track: t.info()})
 	}
 	return true
@@ -300,7 +325,7 @@ func sortedTracks(p *Peer) []*Track {
 
 // participant describes a peer to the others; mu is held.
 func (p *Peer) participant() Participant {
-	out := Participant{ID: p.grant.Participant, Role: p.grant.Role, Name: p.grant.Name}
+	out := Participant{ID: p.grant.Participant, Role: p.grant.Role, Name: p.grant.Name, Away: p.away, Quality: p.quality}
 	for _, t := range sortedTracks(p) {
 		out.Tracks = append(out.Tracks, t.info())
 	}

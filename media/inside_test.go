@@ -312,7 +312,7 @@ func packetOf(tb testing.TB, seq uint16, marker bool, payload string, change ...
 // testTrack is a track of a hub with one subscription that writes to out.
 func testTrack(tb testing.TB, kind Source, out webrtc.TrackLocalWriter) (*Track, *subscription) {
 	tb.Helper()
-	h := &Hub{log: slog.New(slog.DiscardHandler)}
+	h := &Hub{cfg: Defaults(), log: slog.New(slog.DiscardHandler)}
 	p := &Peer{hub: h, log: h.log, stop: make(chan struct{})}
 	t := newTrack(1, p, &leg{peer: p}, Declared{Source: kind})
 	t.codec.PayloadType, t.levelID = 120, 3

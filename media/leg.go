@@ -55,8 +55,13 @@ type leg struct {
 	offers    int         // the number of the last offer, whoever made it
 	awaiting  bool        // our offer has no answer yet
 	stale     bool        // something changed meanwhile
+	renew     bool        // the next offer has new addresses
 	deadline  *time.Timer // of the answer
 	connected bool
+	dead      bool // it was connected, and its path is gone
+
+	told  Event            // our last offer, to be told again to a new connection
+	found []CandidateFound // our candidates, with it
 
 	tracks map[string]*Track        // publish: by mid
 	subs   map[*Track]*subscription // subscribe
@@ -93,7 +98,13 @@ func (l *leg) open() error {
 			init := c.ToJSON()
 			found.Candidate = &init
 		}
-		notice(func() { l.peer.sink.Tell(found) })
+		notice(func() {
+			if n := len(l.found); n > 0 && l.found[n-1].Candidate == nil {
+				l.found = nil // a new round of gathering
+			}
+			l.found = append(l.found, found)
+			l.peer.sink.Tell(found)
+		})
 	})
 	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) { notice(func() { l.state(s) }) })
 	pc.OnTrack(func(t *webrtc.TrackRemote, r *webrtc.RTPReceiver) { notice(func() { l.arrived(t, r) }) })
@@ -112,17 +123,22 @@ func (l *leg) open() error {
 func (l *leg) state(s webrtc.PeerConnectionState) {
 	switch s {
 	case webrtc.PeerConnectionStateConnected:
-		l.connected = true
+		back := l.dead
+		l.connected, l.dead = true, false
 		l.activate()
-	case webrtc.PeerConnectionStateFailed:
-		l.peer.End(Network)
+		if back {
+			l.wantKeyFrames()
+		}
+		l.peer.weigh()
+	case webrtc.PeerConnectionStateDisconnected, webrtc.PeerConnectionStateFailed:
+		l.dead = true // an offer with new addresses may bring it back
+		l.peer.weigh()
 	case webrtc.PeerConnectionStateClosed:
 		// The client closed its side and may offer a new one.
 		if !l.spec.WeOffer {
 			l.reset()
 		}
-	case webrtc.PeerConnectionStateNew, webrtc.PeerConnectionStateConnecting,
-		webrtc.PeerConnectionStateDisconnected, webrtc.PeerConnectionStateUnknown:
+	case webrtc.PeerConnectionStateNew, webrtc.PeerConnectionStateConnecting, webrtc.PeerConnectionStateUnknown:
 	}
 }
 
@@ -167,6 +183,7 @@ func (l *leg) theirOffer(id int, text string, declared []Declared) *Refused {
 		return refuse(BadSDP, "the offer could not be used")
 	}
 	l.peer.sink.Tell(AnswerMade{Leg: l.spec.ID, ID: id, SDP: answer, Tracks: l.offered()})
+	// An answer that is lost is not told again: the client offers anew.
 	l.declare(declared)
 	l.activate()
 	return nil
@@ -186,9 +203,10 @@ func (l *leg) answer(offer string) (string, error) {
 	return answer.SDP, l.pc.SetLocalDescription(answer)
 }
 
-// offer makes an offer of ours. The caller knows that none is out.
+// offer makes an offer of ours, with new addresses if they are wanted. The
+// caller knows that none is out.
 func (l *leg) offer() error {
-	offer, err := l.pc.CreateOffer(nil)
+	offer, err := l.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: l.renew})
 	if err != nil {
 		return err
 	}
@@ -198,17 +216,67 @@ func (l *leg) offer() error {
 		return err
 	}
 	l.offers++
-	l.awaiting, l.stale = true, false
+	l.awaiting, l.stale, l.renew = true, false, false
+	l.told = OfferMade{Leg: l.spec.ID, ID: l.offers, SDP: offer.SDP, Tracks: l.offered()}
+	l.expectAnswer()
+	l.peer.sink.Tell(l.told)
+	return nil
+}
+
+// expectAnswer gives the client time to answer the offer that is out.
+func (l *leg) expectAnswer() {
+	if l.deadline != nil {
+		l.deadline.Stop()
+	}
 	id := l.offers
 	l.deadline = time.AfterFunc(l.peer.hub.answerWithin, func() {
 		l.peer.notice(func() {
-			if l.awaiting && l.offers == id {
+			if l.awaiting && l.offers == id && !l.peer.detached {
 				l.peer.End(Network)
 			}
 		})
 	})
-	l.peer.sink.Tell(OfferMade{Leg: l.spec.ID, ID: id, SDP: offer.SDP, Tracks: l.offered()})
+}
+
+// restart offers with new addresses.
+func (l *leg) restart() *Refused {
+	if !l.spec.WeOffer {
+		return refuse(NotAllowed, "on the leg %q the client makes the offers: offer with new addresses", l.spec.ID)
+	}
+	if l.pc == nil {
+		return nil // there is nothing yet that could be dead
+	}
+	l.renew = true
+	if l.awaiting {
+		l.stale = true
+		return nil
+	}
+	if err := l.offer(); err != nil {
+		l.peer.log.Error("no offer could be made", "err", err)
+		l.peer.End(Unknown)
+	}
 	return nil
+}
+
+// repeat tells a new connection what an older one may have missed: an offer that
+// has no answer, and our candidates.
+func (l *leg) repeat() {
+	if l.awaiting {
+		l.expectAnswer()
+		l.peer.sink.Tell(l.told)
+	}
+	for _, found := range l.found {
+		l.peer.sink.Tell(found)
+	}
+}
+
+// wantKeyFrames asks the publishers of all that the leg sends for a new picture.
+func (l *leg) wantKeyFrames() {
+	for t, s := range l.subs {
+		if s.active && t.kind == Video {
+			t.askKeyFrameNow()
+		}
+	}
 }
 
 // theirAnswer takes the answer to our offer.
@@ -242,6 +310,11 @@ func (l *leg) theirAnswer(id int, text string, declared []Declared) *Refused {
 	l.activate()
 	if l.stale {
 		l.refresh()
+	}
+	if l.renew && !l.awaiting {
+		if r := l.restart(); r != nil {
+			return r
+		}
 	}
 	return nil
 }
@@ -284,7 +357,9 @@ func (l *leg) reset() {
 	}
 	l.declare(nil)
 	l.close()
-	l.connected, l.awaiting, l.stale = false, false, false
+	l.connected, l.awaiting, l.stale, l.renew, l.dead = false, false, false, false, false
+	l.found = nil
+	l.peer.weigh()
 	clear(l.idle)
 }
 

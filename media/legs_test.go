@@ -358,7 +358,7 @@ func (s panicking) Tell(e media.Event) {
 	s.sink.Tell(e)
 }
 
-func TestPanicEndsThatPeerOnly(t *testing.T) {
+func TestM9_panic_of_a_loop_ends_that_peer_only(t *testing.T) {
 	h := open(t)
 	bad, good := panicking{newSink()}, newSink()
 	p, err := h.Join(soon(t), grant("r", "bad"), bad)
@@ -398,7 +398,7 @@ func (s stuck) Tell(e media.Event) {
 }
 
 // A peer that does not take what it is told is cut, and nobody waits for it.
-func TestPeerThatDoesNotKeepUpIsCut(t *testing.T) {
+func TestM9_peer_that_stalls_is_cut_and_nobody_waits(t *testing.T) {
 	h := open(t)
 	s := stuck{newSink(), make(chan struct{})}
 	p, err := h.Join(soon(t), grant("r", "stuck"), s)

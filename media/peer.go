@@ -27,6 +27,8 @@ type Peer struct {
 	number uint64
 	legs   []*leg
 
+	resume ResumeID
+
 	requests chan func()   // of the client; its sender waits
 	notices  chan func()   // of everybody else; full means cut
 	outdated chan struct{} // one slot: what the others publish has changed
@@ -38,9 +40,16 @@ type Peer struct {
 
 	workers sync.WaitGroup // spawned by the loop only
 
+	// Owned by the loop.
+	detached bool        // the client's connection is gone: sink is nobody
+	gone     *time.Timer // ends the peer when it was away for too long; nil while it is not away
+
 	// Guarded by Hub.mu.
-	since  time.Time
-	tracks map[Source]*Track
+	since   time.Time
+	tracks  map[Source]*Track
+	away    bool
+	quality Quality
+	next    Sink // of a connection that takes over and that the loop has not seen yet
 }
 
 // Grant returns what the peer was let in with.
@@ -51,9 +60,6 @@ func (p *Peer) Done() <-chan struct{} { return p.done }
 
 // End takes the peer out of its room for a reason; the first reason counts. It
 // does not wait: see Done.
-//
-// A connection that may come back (same participant, same room) would be kept
-// here: its loop would go on with a sink that drops, until it is claimed again.
 func (p *Peer) End(reason Reason) {
 	p.once.Do(func() {
 		p.reason = reason
@@ -76,6 +82,23 @@ func (p *Peer) Answer(id LegID, number int, sdp string, tracks []Declared) {
 // Candidate brings a candidate of the client; nil says that there are no more.
 func (p *Peer) Candidate(id LegID, c *webrtc.ICECandidateInit) {
 	p.request(id, func(l *leg) *Refused { return l.candidate(c) })
+}
+
+// Restart asks for new addresses of a leg on which we make the offers: the path
+// of the old ones is dead. On other legs the client's next offer does that.
+func (p *Peer) Restart(id LegID) {
+	p.request(id, func(l *leg) *Refused { return l.restart() })
+}
+
+// Report says how the client finds its connection.
+func (p *Peer) Report(q Quality) {
+	p.ask(func() *Refused {
+		if !q.valid() {
+			return refuse(BadRequest, "quality: word is good, fair or weak, side is upload or download")
+		}
+		p.hub.report(p, q)
+		return nil
+	})
 }
 
 // Mute says that the client sends nothing on a source now, or does again.
@@ -127,8 +150,15 @@ func (p *Peer) run(welcome Welcome) {
 	defer close(p.done)
 	p.safely("peer loop", func() { p.loop(welcome) })
 	p.End(Unknown) // a loop that ended by itself
-	p.hub.remove(p)
-	p.safely("say bye", func() { p.sink.Tell(Bye{Reason: p.reason}) })
+	if p.gone != nil {
+		p.gone.Stop()
+	}
+	late := p.hub.remove(p)
+	for _, s := range []Sink{p.sink, late} {
+		if s != nil {
+			p.safely("say bye", func() { s.Tell(Bye{Reason: p.reason}) })
+		}
+	}
 	for _, l := range p.legs {
 		p.safely("close a leg", l.close)
 	}

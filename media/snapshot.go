@@ -32,6 +32,7 @@ type ParticipantSnapshot struct {
 	ID     ParticipantID
 	Role   string
 	Since  time.Time // of the first of the peers that took this place in a row
+	Away   bool      // reconnecting
 	Tracks []TrackSnapshot
 }
 
@@ -101,7 +102,7 @@ func (h *Hub) Snapshot() Snapshot {
 	for id, r := range h.rooms {
 		rs := RoomSnapshot{ID: id, Since: r.since}
 		for _, p := range r.sorted() {
-			ps := ParticipantSnapshot{ID: p.grant.Participant, Role: p.grant.Role, Since: p.since}
+			ps := ParticipantSnapshot{ID: p.grant.Participant, Role: p.grant.Role, Since: p.since, Away: p.away}
 			for _, t := range sortedTracks(p) {
 				ps.Tracks = append(ps.Tracks, t.snapshot())
 			}

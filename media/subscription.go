@@ -62,7 +62,7 @@ func (s *subscription) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParame
 }
 
 // sameCodec tells whether a subscriber that takes b can decode a. The engines
-// of all legs negotiate one H264 profile only, so the name is enough.
+// of all legs negotiate one profile of each codec only, so the name is enough.
 func sameCodec(a, b webrtc.RTPCodecCapability) bool {
 	return strings.EqualFold(a.MimeType, b.MimeType) && a.ClockRate == b.ClockRate
 }

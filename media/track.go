@@ -41,8 +41,10 @@ type Track struct {
 	kind   Kind
 
 	// Guarded by Hub.mu.
-	muted bool
-	live  bool // packets come, so the codec is known and others may subscribe
+	muted    bool
+	live     bool      // packets come, so the codec is known and others may subscribe
+	loudness int       // of a microphone, 0 to 127
+	heardAt  time.Time // when that was measured
 
 	// Set before the track is live.
 	codec   webrtc.RTPCodecParameters
@@ -57,7 +59,9 @@ type Track struct {
 	done   chan struct{} // closed by close
 	once   sync.Once
 
-	packets, bytes, plis atomic.Uint64
+	packets, bytes, plis, dropped atomic.Uint64
+
+	ear ear // owned by the reader
 }
 
 func newTrack(number uint64, owner *Peer, l *leg, d Declared) *Track {
@@ -101,6 +105,8 @@ func (t *Track) read(in rtpReader) {
 		repair time.Time // until when retransmissions are expected
 		failed int
 		header rtp.Header
+		size   int // of the burst, in bytes
+		allow  = newBudget(t.bitsPerSecond(), time.Now())
 	)
 	deliver := func() {
 		if now := time.Now(); now.Before(repair) {
@@ -110,14 +116,23 @@ func (t *Track) read(in rtpReader) {
 			armed = false
 			_ = in.SetReadDeadline(time.Time{})
 		}
-		if n > 0 {
-			t.deliver(burst[:n])
-			n = 0
+		if n == 0 {
+			return
 		}
+		ok, flood := allow.spend(n, size, time.Now())
+		if ok {
+			t.deliver(burst[:n])
+		} else {
+			t.dropped.Add(uint64(n))
+		}
+		if flood {
+			t.owner.End(Overload)
+		}
+		n, size = 0, 0
 	}
 	for {
 		p := &burst[n]
-		size, _, err := in.Read(p.buf[:])
+		read, _, err := in.Read(p.buf[:])
 		switch {
 		case err == nil:
 			failed = 0
@@ -137,9 +152,11 @@ func (t *Track) read(in rtpReader) {
 			return
 		default:
 		}
-		if !t.parse(p, size, &header) {
+		if !t.parse(p, read, &header) {
 			continue
 		}
+		size += read
+		t.hear(p.level)
 		if n++; p.sequence != next && t.kind == Video && t.packets.Load() > 0 {
 			repair = time.Now().Add(repairTime)
 		}
@@ -147,8 +164,8 @@ func (t *Track) read(in rtpReader) {
 			next = p.sequence + 1
 		}
 		t.packets.Add(1)
-		t.bytes.Add(uint64(size))
-		t.owner.hub.totals.received(1, uint64(size))
+		t.bytes.Add(uint64(read))
+		t.owner.hub.totals.received(1, uint64(read))
 		switch {
 		case p.marker || t.kind == Audio || n == len(burst):
 			deliver()
@@ -156,6 +173,14 @@ func (t *Track) read(in rtpReader) {
 			armed = in.SetReadDeadline(time.Now().Add(burstTime)) == nil
 		}
 	}
+}
+
+// bitsPerSecond is the most that the track may send.
+func (t *Track) bitsPerSecond() int {
+	if t.kind == Audio {
+		return soundBPS
+	}
+	return floodFactor * t.owner.hub.cfg.VideoBitrateBPS
 }
 
 // parse fills the packet from the bytes in its buffer; false drops it.

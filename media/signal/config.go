@@ -22,7 +22,7 @@ type Config struct {
 
 	MaxConnections int           // at one time, joined or not; default 2000
 	HelloTimeout   time.Duration // from the upgrade to the hello; default 5 s
-	Ping           time.Duration // between pings; three without an answer are death; default 2 s
+	Ping           time.Duration // between pings; three without an answer are death; default 1 s
 	WriteTimeout   time.Duration // for one message; default 5 s
 }
 
@@ -51,7 +51,7 @@ func (c Config) withDefaults() Config {
 		c.HelloTimeout = 5 * time.Second
 	}
 	if c.Ping == 0 {
-		c.Ping = 2 * time.Second
+		c.Ping = time.Second
 	}
 	if c.WriteTimeout == 0 {
 		c.WriteTimeout = 5 * time.Second

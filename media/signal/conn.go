@@ -70,14 +70,12 @@ func (c *conn) serve(ctx context.Context) {
 		c.write(ctx)
 	})
 	c.readAll(ctx)
-	// Whatever ended the reading, the peer goes; its bye ends the writer, or
-	// the connection is dead and writing fails.
+	// Whatever ended the reading, the peer stays for a while: another connection
+	// may take it over. A peer that has ended has queued its bye already.
 	if p := c.joined(); p != nil {
-		p.End(media.Network)
-		<-p.Done()
-	} else {
-		c.finish(nil, websocket.StatusNormalClosure)
+		p.Detach(c)
 	}
+	c.finish(nil, websocket.StatusNormalClosure)
 	writer.Wait()
 	_ = c.ws.CloseNow()
 }
@@ -132,6 +130,9 @@ func (c *conn) handshake(ctx context.Context) *media.Peer {
 	if !slices.Contains(h.Versions, version) {
 		return c.refuse(&problem{codeNoVersion, fmt.Sprintf("the server speaks version %d", version)})
 	}
+	if h.Token == nil {
+		return c.resume(h.Resume)
+	}
 	check, cancel := context.WithTimeout(ctx, c.server.cfg.HelloTimeout)
 	defer cancel()
 	grant, err := c.server.verify.VerifyMedia(check, *h.Token)
@@ -148,6 +149,19 @@ func (c *conn) handshake(ctx context.Context) *media.Peer {
 	}
 	c.log = c.log.With("room", grant.Room, "participant", grant.Participant)
 	return c.join(ctx, grant)
+}
+
+// resume takes over the peer of an older connection.
+func (c *conn) resume(id media.ResumeID) *media.Peer {
+	c.mu.Lock() // nothing is told before the log knows whose connection this is
+	defer c.mu.Unlock()
+	if c.peer = c.server.hub.Resume(id, c); c.peer != nil {
+		g := c.peer.Grant()
+		c.log = c.log.With("room", g.Room, "participant", g.Participant)
+		return c.peer
+	}
+	c.enqueue(encode(errorMessage(&problem{codeGone, "there is nothing to resume; join again"}, true)), websocket.StatusPolicyViolation)
+	return nil
 }
 
 func (c *conn) join(ctx context.Context, grant media.Grant) *media.Peer {
@@ -195,6 +209,10 @@ func (c *conn) handle(p *media.Peer, data []byte, text bool) {
 		p.Candidate(m.Leg, m.Candidate)
 	case *trackState:
 		p.Mute(m.Source, *m.Muted)
+	case *restart:
+		p.Restart(m.Leg)
+	case *quality:
+		p.Report(media.Quality(*m))
 	case *pong: // that it came is enough
 	case *leave:
 		p.End(media.LeftByChoice)
@@ -205,11 +223,11 @@ func (c *conn) handle(p *media.Peer, data []byte, text bool) {
 func (c *conn) Tell(e media.Event) {
 	switch e := e.(type) {
 	case media.Welcome:
-		c.log.Info("joined")
-		c.send(welcomeMessage(e, c.server.cfg))
+		c.send(welcomeMessage(e, c.server.cfg)) // first: it waits for resume to end
+		c.log.Info("joined", "resumed", e.Resumed)
 	case media.Bye:
-		c.log.Info("left", "reason", e.Reason)
 		c.finish(bye{Type: "bye", Reason: e.Reason}, websocket.StatusNormalClosure)
+		c.log.Info("left", "reason", e.Reason)
 	default:
 		if m := eventMessage(e); m != nil {
 			c.send(m)

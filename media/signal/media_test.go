@@ -245,29 +245,35 @@ func TestTCPOnly(t *testing.T) {
 	}
 }
 
-func TestH264(t *testing.T) {
-	n := start(t)
-	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
-	plain := n.dial(may("r", "vp8-only"), signaltest.Options{Codecs: []string{webrtc.MimeTypeVP8}})
-	out := publish(t, a, signaltest.Track{Source: "camera", Codec: webrtc.MimeTypeH264}, mic)
-	flow(t, out[0], 4000)
-	flow(t, out[1], 120)
-	got := received(t, b, "a", "camera")
-	if err := got.WaitPackets(in(t), 50); err != nil {
-		t.Fatal(err)
-	}
-	if got.Codec != webrtc.MimeTypeH264 {
-		t.Errorf("arrives as %s", got.Codec)
-	}
-	// Who cannot decode it still hears, and is not sent the picture.
-	if err := received(t, plain, "a", "microphone").WaitPackets(in(t), 20); err != nil {
-		t.Fatal(err)
-	}
-	flow(t, publish(t, b, camera)[0], 2500)
-	received(t, plain, "b", "camera")
-	for _, tr := range n.hub.Snapshot().Rooms[0].Participants[0].Tracks {
-		if tr.Source == media.Camera && (tr.Subscribers != 1 || tr.Codec != "H264") {
-			t.Errorf("the H264 camera has %d subscribers, codec %s", tr.Subscribers, tr.Codec)
-		}
+// Each codec goes through as it is; who cannot decode it still hears, and is not
+// sent the picture.
+func TestCodecs(t *testing.T) {
+	for _, mime := range []string{webrtc.MimeTypeH264, webrtc.MimeTypeVP9, webrtc.MimeTypeAV1} {
+		t.Run(strings.TrimPrefix(mime, "video/"), func(t *testing.T) {
+			n := start(t)
+			both := signaltest.Options{Codecs: []string{webrtc.MimeTypeVP8, mime}}
+			a, b := n.dial(may("r", "a"), both), n.dial(may("r", "b"), both)
+			plain := n.dial(may("r", "vp8-only"), signaltest.Options{Codecs: []string{webrtc.MimeTypeVP8}})
+			out := publish(t, a, signaltest.Track{Source: "camera", Codec: mime}, mic)
+			flow(t, out[0], 4000)
+			flow(t, out[1], 120)
+			got := received(t, b, "a", "camera")
+			if err := got.WaitPackets(in(t), 50); err != nil {
+				t.Fatal(err)
+			}
+			if got.Codec != mime {
+				t.Errorf("arrives as %s", got.Codec)
+			}
+			if err := received(t, plain, "a", "microphone").WaitPackets(in(t), 20); err != nil {
+				t.Fatal(err)
+			}
+			flow(t, publish(t, b, camera)[0], 2500)
+			received(t, plain, "b", "camera")
+			for _, tr := range n.hub.Snapshot().Rooms[0].Participants[0].Tracks {
+				if tr.Source == media.Camera && (tr.Subscribers != 1 || "video/"+tr.Codec != mime) {
+					t.Errorf("the camera has %d subscribers, codec %s", tr.Subscribers, tr.Codec)
+				}
+			}
+		})
 	}
 }

@@ -26,6 +26,7 @@ const (
 	codeRoomFull    = "room_full"
 	codeServerFull  = "server_full"
 	codeDraining    = "draining"
+	codeGone        = "gone"
 )
 
 // problem is an error that a client is told of.
@@ -40,8 +41,9 @@ func bad(format string, args ...any) error {
 // Messages of clients.
 type (
 	hello struct {
-		Versions []int   `json:"versions"`
-		Token    *string `json:"token"`
+		Versions []int          `json:"versions"`
+		Token    *string        `json:"token"`  // to join
+		Resume   media.ResumeID `json:"resume"` // of an earlier welcome, instead of a token
 	}
 	// description is an offer or an answer.
 	description struct {
@@ -68,7 +70,14 @@ type (
 	pong struct {
 		At *int64 `json:"at"`
 	}
-	leave struct{}
+	leave   struct{}
+	restart struct {
+		Leg media.LegID `json:"leg"`
+	}
+	quality struct {
+		Word string `json:"word"`
+		Side string `json:"side"`
+	}
 )
 
 func (d *description) declared() []media.Declared {
@@ -108,6 +117,10 @@ func decode(data []byte, text bool) (any, error) {
 		return decodeCandidate(data)
 	case "track":
 		return decodeInto(data, &trackState{}, (*trackState).check)
+	case "restart":
+		return decodeInto(data, &restart{}, (*restart).check)
+	case "quality":
+		return decodeInto(data, &quality{}, (*quality).check)
 	case "pong":
 		return decodeInto(data, &pong{}, (*pong).check)
 	case "leave":
@@ -156,7 +169,7 @@ type field struct {
 }
 
 func (h *hello) check() error {
-	return missing(field{"versions", len(h.Versions) == 0}, field{"token", h.Token == nil})
+	return missing(field{"versions", len(h.Versions) == 0}, field{"token", h.Token == nil && h.Resume == ""})
 }
 
 func (d *description) check() error {
@@ -178,6 +191,12 @@ func (d *description) check() error {
 
 func (t *trackState) check() error {
 	return missing(field{"source", t.Source == ""}, field{"muted", t.Muted == nil})
+}
+
+func (r *restart) check() error { return missing(field{"leg", r.Leg == ""}) }
+
+func (q *quality) check() error {
+	return missing(field{"word", q.Word == ""}, field{"side", q.Side == ""})
 }
 
 func (p *pong) check() error { return missing(field{"at", p.At == nil}) }

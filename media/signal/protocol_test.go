@@ -98,7 +98,7 @@ func TestHandshake(t *testing.T) {
 			m := r.hear()
 			switch tc.want {
 			case "welcome":
-				if m.Type != "welcome" || m.Version != 1 || m.Room != "r" || m.Me != "a" || m.PingMS != 2000 ||
+				if m.Type != "welcome" || m.Version != 1 || m.Room != "r" || m.Me != "a" || m.PingMS != 1000 || m.Resume == "" || m.Resumed ||
 					m.Limits.Tracks != 4 || m.Limits.VideoBitrate != 1_500_000 {
 					t.Errorf("welcomed with %+v", m)
 				}
@@ -358,14 +358,15 @@ func TestEndsWithAReason(t *testing.T) {
 	}
 }
 
-// A socket that dies without leave, and one that stays silent, are left with
-// the reason network.
+// A socket that dies without leave, and one that stays silent, are away at once;
+// when they do not come back they have left with the reason network.
 func TestDeadSocket(t *testing.T) {
-	n := start(t, func(_ *media.Config, c *signal.Config) { c.Ping = 50 * time.Millisecond })
+	n := start(t, func(m *media.Config, c *signal.Config) { c.Ping, m.Reconnect = 50*time.Millisecond, time.Second })
 	b := n.dial(may("r", "b"))
 	n.dial(may("r", "drops")).Drop()
 	n.dial(may("r", "silent"), signaltest.Options{NoPong: true})
 	for _, who := range []string{"drops", "silent"} {
+		await(t, b, func(m signaltest.Message) bool { return m.Type == "away" && m.Participant() == who && m.Away })
 		m := await(t, b, func(m signaltest.Message) bool { return m.Type == "left" && m.Participant() == who })
 		if m.Reason != "network" {
 			t.Errorf("%s left with %q", who, m.Reason)

@@ -24,16 +24,20 @@ type (
 		Participants []participant       `json:"participants"`
 		Limits       limits              `json:"limits"`
 		PingMS       int64               `json:"ping_ms"`
+		Resume       media.ResumeID      `json:"resume"`
+		Resumed      bool                `json:"resumed"`
 	}
 	limits struct {
 		Tracks       int `json:"tracks"`
 		VideoBitrate int `json:"video_bitrate"`
 	}
 	participant struct {
-		ID     media.ParticipantID `json:"id"`
-		Role   string              `json:"role"`
-		Name   string              `json:"name"`
-		Tracks []track             `json:"tracks"`
+		ID      media.ParticipantID `json:"id"`
+		Role    string              `json:"role"`
+		Name    string              `json:"name"`
+		Away    bool                `json:"away,omitempty"`
+		Quality *quality            `json:"quality,omitempty"`
+		Tracks  []track             `json:"tracks"`
 	}
 	track struct {
 		Source media.Source `json:"source"`
@@ -65,6 +69,21 @@ type (
 		Type        string              `json:"type"`
 		Participant media.ParticipantID `json:"participant"`
 		Reason      media.Reason        `json:"reason"`
+	}
+	awayOther struct {
+		Type        string              `json:"type"`
+		Participant media.ParticipantID `json:"participant"`
+		Away        bool                `json:"away"`
+	}
+	qualityOther struct {
+		Type        string              `json:"type"`
+		Participant media.ParticipantID `json:"participant"`
+		quality
+	}
+	speakers struct {
+		Type   string                      `json:"type"`
+		Active media.ParticipantID         `json:"active"`
+		Levels map[media.ParticipantID]int `json:"levels"`
 	}
 	trackOther struct {
 		Type        string              `json:"type"`
@@ -102,7 +121,7 @@ func welcomeMessage(e media.Welcome, cfg Config) welcome {
 		Type: "welcome", Version: version, Room: e.Grant.Room, Me: e.Grant.Participant,
 		ICEServers: []ICEServer{}, Participants: []participant{},
 		Limits: limits{Tracks: e.Limits.Tracks, VideoBitrate: e.Limits.VideoBitrateBPS},
-		PingMS: cfg.Ping.Milliseconds(),
+		PingMS: cfg.Ping.Milliseconds(), Resume: e.Resume, Resumed: e.Resumed,
 	}
 	if cfg.ICEServers != nil {
 		m.ICEServers = append(m.ICEServers, cfg.ICEServers(e.Grant)...)
@@ -114,7 +133,10 @@ func welcomeMessage(e media.Welcome, cfg Config) welcome {
 }
 
 func participantMessage(p media.Participant) participant {
-	m := participant{ID: p.ID, Role: p.Role, Name: p.Name, Tracks: []track{}}
+	m := participant{ID: p.ID, Role: p.Role, Name: p.Name, Away: p.Away, Tracks: []track{}}
+	if p.Quality != (media.Quality{}) {
+		m.Quality = &quality{p.Quality.Word, p.Quality.Side}
+	}
 	for _, t := range p.Tracks {
 		m.Tracks = append(m.Tracks, track(t))
 	}
@@ -136,6 +158,12 @@ func eventMessage(e media.Event) any {
 		return joinedOther{Type: "joined", Participant: participantMessage(e.Participant)}
 	case media.Left:
 		return leftOther{Type: "left", Participant: e.Participant, Reason: e.Reason}
+	case media.Away:
+		return awayOther{Type: "away", Participant: e.Participant, Away: e.Away}
+	case media.QualityChanged:
+		return qualityOther{Type: "quality", Participant: e.Participant, quality: quality(e.Quality)}
+	case media.Speakers:
+		return speakers{Type: "speakers", Active: e.Active, Levels: e.Levels}
 	case media.TrackChanged:
 		return trackOther{Type: "track", Participant: e.Participant, track: track(e.Track)}
 	case media.TrackGone:

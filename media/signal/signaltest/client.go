@@ -8,6 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -15,6 +18,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -26,6 +30,13 @@ type Options struct {
 	NoPong       bool                  // do not answer pings
 	NoAnswer     bool                  // do not answer offers
 	Origin       string                // of the WebSocket request
+
+	// Via, if not nil, is where the client reaches an address of the server in a
+	// network ("udp" or "tcp"): a relay. False hides the address. The server is
+	// then not told the addresses of the client, so no packet goes past the relay.
+	Via func(network string, server netip.AddrPort) (netip.AddrPort, bool)
+	// DialContext, if not nil, opens the connection of the WebSocket.
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Client is one participant.
@@ -35,6 +46,7 @@ type Client struct {
 	opts   Options
 	ws     *websocket.Conn
 	api    *webrtc.API
+	live   context.Context //nolint:containedctx // of the readers: it ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
@@ -56,6 +68,13 @@ type Client struct {
 type Message struct {
 	Type         string          `json:"type"`
 	Version      int             `json:"version"`
+	Resume       string          `json:"resume"`
+	Resumed      bool            `json:"resumed"`
+	Away         bool            `json:"away"`
+	Word         string          `json:"word"`
+	Side         string          `json:"side"`
+	Active       string          `json:"active"`
+	Levels       map[string]int  `json:"levels"`
 	Room         string          `json:"room"`
 	Me           string          `json:"me"`
 	Leg          string          `json:"leg"`
@@ -82,10 +101,12 @@ type Message struct {
 
 // Participant is a member of a room.
 type Participant struct {
-	ID     string         `json:"id"`
-	Role   string         `json:"role"`
-	Name   string         `json:"name"`
-	Tracks []OfferedTrack `json:"tracks"`
+	ID      string                       `json:"id"`
+	Role    string                       `json:"role"`
+	Name    string                       `json:"name"`
+	Away    bool                         `json:"away"`
+	Quality *struct{ Word, Side string } `json:"quality"`
+	Tracks  []OfferedTrack               `json:"tracks"`
 }
 
 // OfferedTrack is a track of an offer, or of a participant (no mid then).
@@ -126,12 +147,12 @@ func Dial(ctx context.Context, url, token string, opts ...Options) (*Client, err
 	if err != nil {
 		return nil, err
 	}
-	ws, err := Open(ctx, url, o.Origin)
+	ws, err := open(ctx, url, o)
 	if err != nil {
 		return nil, err
 	}
 	live, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	c := &Client{opts: o, ws: ws, api: api, cancel: cancel, changed: make(chan struct{}), mids: map[string]OfferedTrack{}}
+	c := &Client{opts: o, ws: ws, api: api, live: live, cancel: cancel, changed: make(chan struct{}), mids: map[string]OfferedTrack{}}
 	c.wg.Go(func() { c.read(live) })
 	if err := c.Send(map[string]any{"type": "hello", "versions": []int{1}, "token": token}); err != nil {
 		c.Close()
@@ -152,9 +173,16 @@ func Dial(ctx context.Context, url, token string, opts ...Options) (*Client, err
 
 // Open opens a bare WebSocket with the subprotocol.
 func Open(ctx context.Context, url, origin string) (*websocket.Conn, error) {
+	return open(ctx, url, Options{Origin: origin})
+}
+
+func open(ctx context.Context, url string, opts Options) (*websocket.Conn, error) {
 	o := &websocket.DialOptions{Subprotocols: []string{"ringdown.signal"}}
-	if origin != "" {
-		o.HTTPHeader = map[string][]string{"Origin": {origin}}
+	if opts.Origin != "" {
+		o.HTTPHeader = map[string][]string{"Origin": {opts.Origin}}
+	}
+	if opts.DialContext != nil {
+		o.HTTPClient = &http.Client{Transport: &http.Transport{DialContext: opts.DialContext, DisableKeepAlives: true}}
 	}
 	ws, _, err := websocket.Dial(ctx, url, o)
 	if err != nil {
@@ -175,8 +203,11 @@ func newAPI(o Options) (*webrtc.API, error) {
 		c := webrtc.RTPCodecCapability{MimeType: mime, ClockRate: 90000, RTCPFeedback: []webrtc.RTCPFeedback{
 			{Type: "nack"}, {Type: "nack", Parameter: "pli"}, {Type: "ccm", Parameter: "fir"},
 		}}
-		if mime == webrtc.MimeTypeH264 {
+		switch mime {
+		case webrtc.MimeTypeH264:
 			c.SDPFmtpLine = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
+		case webrtc.MimeTypeVP9:
+			c.SDPFmtpLine = "profile-id=0"
 		}
 		rtx := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeRTX, ClockRate: 90000, SDPFmtpLine: fmt.Sprintf("apt=%d", pt)}
 		for i, c := range []webrtc.RTPCodecCapability{c, rtx} {
@@ -190,6 +221,9 @@ func newAPI(o Options) (*webrtc.API, error) {
 	if err := m.RegisterCodec(webrtc.RTPCodecParameters{PayloadType: 109, RTPCodecCapability: webrtc.RTPCodecCapability{
 		MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2, SDPFmtpLine: "minptime=10;useinbandfec=1",
 	}}, webrtc.RTPCodecTypeAudio); err != nil {
+		return nil, err
+	}
+	if err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.AudioLevelURI}, webrtc.RTPCodecTypeAudio); err != nil {
 		return nil, err
 	}
 	r := o.Interceptors
@@ -250,8 +284,14 @@ func (c *Client) Until(ctx context.Context, ok func(all []Message) bool) error {
 	return c.until(ctx, func() bool { return ok(c.messages) })
 }
 
-// until waits until a condition holds; it is called with c.mu held.
+// until waits until a condition holds, or the socket has ended; the condition is
+// called with c.mu held.
 func (c *Client) until(ctx context.Context, holds func() bool) error {
+	return c.wait(ctx, holds, true)
+}
+
+// wait is until; media may go on when the socket has ended.
+func (c *Client) wait(ctx context.Context, holds func() bool, socket bool) error {
 	for {
 		c.mu.Lock()
 		if holds() {
@@ -260,7 +300,7 @@ func (c *Client) until(ctx context.Context, holds func() bool) error {
 		}
 		changed, ended := c.changed, c.ended
 		c.mu.Unlock()
-		if ended != nil {
+		if ended != nil && socket {
 			return ended
 		}
 		select {
@@ -317,7 +357,7 @@ func (c *Client) handle(m Message) error {
 		c.mu.Lock()
 		pc := c.pub
 		c.mu.Unlock()
-		return pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: m.SDP})
+		return pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: c.opts.theirs(m.SDP)})
 	case "candidate":
 		c.mu.Lock()
 		pc := c.pub
@@ -326,7 +366,11 @@ func (c *Client) handle(m Message) error {
 		}
 		c.mu.Unlock()
 		if m.Candidate != nil && pc != nil {
-			return pc.AddICECandidate(*m.Candidate)
+			via := *m.Candidate
+			if via.Candidate = c.opts.candidate(via.Candidate); via.Candidate == "" && m.Candidate.Candidate != "" {
+				return nil
+			}
+			return pc.AddICECandidate(via)
 		}
 	}
 	return nil
@@ -340,6 +384,9 @@ func (c *Client) connection(leg string) (*webrtc.PeerConnection, error) {
 	}
 	pc.OnICECandidate(func(found *webrtc.ICECandidate) {
 		m := map[string]any{"type": "candidate", "leg": leg, "candidate": nil}
+		if found != nil && c.opts.Via != nil {
+			return
+		}
 		if found != nil {
 			m["candidate"] = found.ToJSON()
 		}

@@ -2,6 +2,7 @@ package signaltest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/rtp/codecs"
+	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -28,7 +30,11 @@ type Outgoing struct {
 	packetizer rtp.Packetizer
 	packets    int
 	plis       atomic.Int64
+	level      atomic.Int32 // what Frame says of the loudness; see Speak
 }
+
+// Speak sets the audio level of the frames to come, 0 (silence) to 127.
+func (o *Outgoing) Speak(loudness int) { o.level.Store(int32(loudness)) } //nolint:gosec // a byte
 
 // KeyFramesAsked returns how often the server asked for a key frame.
 func (o *Outgoing) KeyFramesAsked() int { return int(o.plis.Load()) }
@@ -82,8 +88,10 @@ func (c *Client) Unpublish(ctx context.Context, o *Outgoing) error {
 }
 
 // Renegotiate offers what is published and waits for the answer.
-func (c *Client) Renegotiate(ctx context.Context) error {
-	offer, err := c.pub.CreateOffer(nil)
+func (c *Client) Renegotiate(ctx context.Context) error { return c.offer(ctx, false) }
+
+func (c *Client) offer(ctx context.Context, restart bool) error {
+	offer, err := c.pub.CreateOffer(&webrtc.OfferOptions{ICERestart: restart})
 	if err != nil {
 		return err
 	}
@@ -100,7 +108,7 @@ func (c *Client) Renegotiate(ctx context.Context) error {
 	})
 	c.negotiating.Lock()
 	// The offer is out before any candidate.
-	err = c.Send(map[string]any{"type": "offer", "leg": "publish", "id": id, "sdp": offer.SDP, "tracks": declared})
+	err = c.Send(map[string]any{"type": "offer", "leg": "publish", "id": id, "sdp": c.opts.ours(offer.SDP), "tracks": declared})
 	if err == nil {
 		err = c.pub.SetLocalDescription(offer)
 	}
@@ -133,6 +141,10 @@ func newOutgoing(t Track) (*Outgoing, error) {
 	case webrtc.MimeTypeH264:
 		c.SDPFmtpLine = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
 		p = &codecs.H264Payloader{}
+	case webrtc.MimeTypeVP9:
+		c.SDPFmtpLine, p = "profile-id=0", &codecs.VP9Payloader{FlexibleMode: true}
+	case webrtc.MimeTypeAV1:
+		p = &codecs.AV1Payloader{}
 	case webrtc.MimeTypeOpus:
 		c.ClockRate, c.Channels, p = 48000, 2, &codecs.OpusPayloader{}
 	default:
@@ -160,17 +172,35 @@ func (o *Outgoing) Frame(bytes int) (int, error) {
 			data[i] |= 0x80
 		}
 		copy(data, []byte{0, 0, 0, 1, 0x65})
+	case webrtc.MimeTypeAV1: // one frame OBU without a size, so it goes to the end
+		data[0] = 0x30
 	case webrtc.MimeTypeOpus: // CELT, full band, 20 ms, one frame
 		samples, data[0] = 960, 0xfc
 	}
 	packets := o.packetizer.Packetize(data, samples)
 	for _, p := range packets {
+		if id := o.levelID(); id != 0 {
+			level, err := (&rtp.AudioLevelExtension{Level: uint8(127 - o.level.Load())}).Marshal() //nolint:gosec // a byte
+			if err = errors.Join(err, p.SetExtension(id, level)); err != nil {
+				return 0, err
+			}
+		}
 		if err := o.local.WriteRTP(p); err != nil {
 			return 0, err
 		}
 	}
 	o.packets += len(packets)
 	return len(packets), nil
+}
+
+// levelID is the header extension of the audio level, 0 if it is not negotiated.
+func (o *Outgoing) levelID() uint8 {
+	for _, e := range o.tr.Sender().GetParameters().HeaderExtensions {
+		if e.URI == sdp.AudioLevelURI {
+			return uint8(e.ID)
+		}
+	}
+	return 0
 }
 
 func (o *Outgoing) readRTCP() {
@@ -206,9 +236,10 @@ func (in *Incoming) Packets() []*rtp.Packet {
 	return slices.Clone(in.packets)
 }
 
-// WaitPackets waits until at least n packets have been received.
+// WaitPackets waits until at least n packets have been received, also without a
+// socket.
 func (in *Incoming) WaitPackets(ctx context.Context, n int) error {
-	err := in.client.until(ctx, func() bool { return len(in.packets) >= n })
+	err := in.client.wait(ctx, func() bool { return len(in.packets) >= n }, false)
 	if err != nil {
 		return fmt.Errorf("%d of %d packets of %s/%s: %w", len(in.Packets()), n, in.Participant, in.Source, err)
 	}
@@ -263,14 +294,14 @@ func (c *Client) answer(m Message) error {
 			c.mids[t.Mid] = t
 		}
 	})
-	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: m.SDP}); err != nil {
+	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: c.opts.theirs(m.SDP)}); err != nil {
 		return err
 	}
 	answer, err := pc.CreateAnswer(nil)
 	if err != nil {
 		return err
 	}
-	if err := c.Send(map[string]any{"type": "answer", "leg": "subscribe", "id": m.ID, "sdp": answer.SDP}); err != nil {
+	if err := c.Send(map[string]any{"type": "answer", "leg": "subscribe", "id": m.ID, "sdp": c.opts.ours(answer.SDP)}); err != nil {
 		return err
 	}
 	return pc.SetLocalDescription(answer)

@@ -17,7 +17,8 @@ export class SubscribeLeg {
   constructor(
     readonly peer: RTCPeerConnection,
     private readonly send: (message: object) => void,
-    dead: () => void,
+    /** Called when the connection's state changed. */
+    changed: () => void,
     /** Gets all media of the last offer, by `participant/source`. */
     private readonly heard: (media: Map<string, MediaStreamTrack>) => void,
   ) {
@@ -26,9 +27,7 @@ export class SubscribeLeg {
       if (this.#told) this.#sendCandidate(init);
       else this.#early.push(init);
     };
-    peer.onconnectionstatechange = () => {
-      if (peer.connectionState === 'failed') dead();
-    };
+    peer.onconnectionstatechange = changed;
   }
 
   async offer(m: Offer): Promise<void> {
@@ -47,6 +46,11 @@ export class SubscribeLeg {
       if (track) media.set(`${participant}/${source}`, track);
     }
     this.heard(media);
+  }
+
+  /** restart asks for an offer with new addresses: the path of the old ones is dead. */
+  restart(): void {
+    this.send({ type: 'restart', leg: 'subscribe' });
   }
 
   async candidate(candidate: RTCIceCandidateInit | null): Promise<void> {
