@@ -48,6 +48,15 @@ func (l Links) Visitor(m meeting.Meeting) string {
 	return l.PublicURL + "/m/" + string(m.Code) + "#" + l.Keys.LinkSecret(m.VisitorInvitation, 0)
 }
 
+// Invitation is the link of a further person: a guest's or a colleague's.
+func (l Links) Invitation(inv meeting.Invitation) string {
+	page := "/m/"
+	if inv.Role == meeting.AgentR {
+		page = "/room/"
+	}
+	return l.PublicURL + page + string(inv.ID) + "#" + l.Keys.LinkSecret(inv.ID, inv.Generation)
+}
+
 // Agent is the link every rung agent gets.
 func (l Links) Agent(m meeting.Meeting) string {
 	return l.PublicURL + "/ring/" + string(m.AgentInvitation) + "#" + l.Keys.LinkSecret(m.AgentInvitation, 0)

@@ -23,8 +23,8 @@ const (
 type Session struct {
 	Meeting     meeting.ID
 	Role        meeting.Role
-	Participant meeting.ParticipantID // visitors; empty for an agent, see Agent
-	Agent       meeting.AgentKey      // agents who came by a link
+	Participant meeting.ParticipantID // whom the link is for; empty for a rung agent, see Agent
+	Agent       meeting.AgentKey      // agents
 	Site        string
 	Expires     time.Time // filled by SignSession
 }

@@ -102,6 +102,11 @@ func (a *API) Routes() []httpd.Route {
 		{Method: "GET", Path: one + "/messages", Who: httpd.Any(person, key), Handler: a.listMessages},
 		{Method: "POST", Path: one + "/messages", Who: person, Handler: a.postMessage, Body: 16 << 10, Limits: perTalks},
 		{Method: "GET", Path: one + "/events", Who: key, Handler: a.listEvents},
+		{Method: "GET", Path: one + "/notes", Who: httpd.Any(agent, key), Handler: a.listNotes},
+		{Method: "PUT", Path: one + "/notes/mine", Who: agent, Handler: a.saveNote, Body: 64 << 10, Limits: perTalks},
+		{Method: "GET", Path: one + "/invitations", Who: httpd.Any(agent, key), Handler: a.listInvitations},
+		{Method: "POST", Path: one + "/invitations", Who: httpd.Any(agent, key), Handler: a.invite, Body: 4 << 10, Limits: perTalks},
+		{Method: "DELETE", Path: one + "/invitations/:invitation", Who: httpd.Any(agent, key), Handler: a.revokeInvitation},
 		{Method: "POST", Path: "/v1/links/redeem", Who: httpd.Anyone, Handler: a.redeemLink, Body: 4 << 10},
 		{Method: "GET", Path: "/v1/events", Who: httpd.Proof("session token in hello"), Handler: a.stream},
 		{Method: "GET", Path: "/openapi.json", Who: httpd.Anyone, Handler: a.getDocument},
@@ -124,7 +129,22 @@ func (a *API) find(c *gin.Context) (meeting.Meeting, httpd.Principal, error) {
 	if err == nil && p.Kind == httpd.KindSession && string(m.ID) != p.Meeting {
 		err = fault.New(fault.NotFound, "this session has no such meeting")
 	}
+	if err == nil {
+		err = withdrawn(m, p)
+	}
 	return m, p, err
+}
+
+// withdrawn is the fault for somebody who was taken out of the meeting: from
+// then on their session tells them nothing.
+func withdrawn(m meeting.Meeting, p httpd.Principal) error {
+	if p.Kind != httpd.KindSession {
+		return nil
+	}
+	if me, ok := m.Participant(participantOf(m, p)); ok && me.Reason == meeting.ReasonKicked {
+		return fault.New(fault.LinkRevoked, "this link was withdrawn")
+	}
+	return nil
 }
 
 func (a *API) lookUp(ctx context.Context, ref string) (meeting.Meeting, error) {

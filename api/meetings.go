@@ -284,6 +284,10 @@ func (a *API) listEvents(c *gin.Context) error {
 			msg := message(*e.Message, "")
 			out[i].Message = &msg
 		}
+		if e.Note != nil {
+			n := note(*e.Note, "")
+			out[i].Note = &n
+		}
 	}
 	c.JSON(http.StatusOK, gin.H{"events": out})
 	return nil

@@ -72,10 +72,14 @@ func (a *API) redeemLink(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	s := access.Session{Meeting: m.ID, Role: inv.Role, Participant: inv.Participant, Site: m.Site}
-	if inv.Role == meeting.AgentR {
+	who, _ := m.Participant(inv.Participant)
+	if m.State == meeting.Ended && who.Invited && who.JoinedAt.IsZero() {
+		return fault.New(fault.MeetingEnded, "this call is over").With("outcome", string(m.Outcome))
+	}
+	s := access.Session{Meeting: m.ID, Role: inv.Role, Participant: inv.Participant, Agent: who.Agent, Site: m.Site}
+	if inv.Role == meeting.AgentR && inv.Participant == "" {
 		if in.Device == "" {
-			return fault.NewInvalid("/device", "is needed for an agent's link")
+			return fault.NewInvalid("/device", "is needed for a rung agent's link")
 		}
 		s.Agent = meeting.AgentKey("link:" + in.Device)
 	}
@@ -110,12 +114,18 @@ type answerRing struct {
 
 // agent reads who the caller wants to be called.
 func (n answerRing) agent(p httpd.Principal) (meeting.Agent, error) {
-	name := strings.TrimSpace(n.Name)
 	var c httpd.Checks
-	c.Unless(name != "" && utf8.RuneCountInString(name) <= 60, "/name", "must be 1 to 60 characters")
-	c.Unless(!strings.ContainsFunc(name, unseen) && strings.ContainsFunc(name, shows), "/name", "must be words on one line")
+	name := checkName(&c, n.Name)
 	c.Unless(n.Reason == "" || slices.Contains(meeting.DeclineReasons(), n.Reason), "/reason", "must be empty or one of %s", strings.Join(meeting.DeclineReasons(), ", "))
 	return meeting.Agent{Key: meeting.AgentKey(p.ID), Name: name}, c.Err()
+}
+
+// checkName returns a person's display name without the blanks around it.
+func checkName(c *httpd.Checks, name string) string {
+	name = strings.TrimSpace(name)
+	c.Unless(name != "" && utf8.RuneCountInString(name) <= 60, "/name", "must be 1 to 60 characters")
+	c.Unless(!strings.ContainsFunc(name, unseen) && strings.ContainsFunc(name, shows), "/name", "must be words on one line")
+	return name
 }
 
 // unseen are characters that a name must not have: they break lines, turn the
@@ -171,11 +181,19 @@ func (a *API) declineMeeting(c *gin.Context) error {
 func (a *API) joinMeeting(c *gin.Context) error {
 	ctx := c.Request.Context()
 	var in struct {
-		Audio *bool `json:"audio"`
-		Video *bool `json:"video"`
+		Audio *bool  `json:"audio"`
+		Video *bool  `json:"video"`
+		Name  string `json:"name"`
 	}
 	if err := httpd.DecodeJSON(c.Request, &in); err != nil {
 		return err
+	}
+	if in.Name != "" {
+		var checks httpd.Checks
+		in.Name = checkName(&checks, in.Name)
+		if err := checks.Err(); err != nil {
+			return err
+		}
 	}
 	m, p, err := a.find(c)
 	if err != nil {
@@ -192,6 +210,15 @@ func (a *API) joinMeeting(c *gin.Context) error {
 		return fault.New(fault.Conflict, "nobody took the call yet")
 	}
 	me, _ := m.Participant(id)
+	if me.Gone() {
+		return fault.New(fault.Conflict, "you have left this call")
+	}
+	if in.Name != "" && me.Name == "" {
+		if m, err = a.meetings.Name(ctx, m.ID, id, in.Name); err != nil {
+			return err
+		}
+		me, _ = m.Participant(id)
+	}
 	token, err := a.keys.SignMedia(access.Room{
 		Meeting: m.ID, Participant: id, Role: me.Role, Name: me.Name,
 		Audio: in.Audio == nil || *in.Audio, Video: in.Video == nil || *in.Video,
@@ -292,10 +319,7 @@ func (a *API) postMessage(c *gin.Context) error {
 		return fault.NewInvalid("/text", "must not be empty")
 	}
 	me, _ := m.Participant(id)
-	msg := meeting.Message{From: id, Role: me.Role, Name: cmp.Or(me.Name, m.Visitor.Name), Text: in.Text}
-	if me.Role != meeting.Visitor {
-		msg.Name = me.Name
-	}
+	msg := meeting.Message{From: id, Role: me.Role, Name: me.Name, Text: in.Text}
 	if key != "" {
 		msg.Key = string(id) + ":" + key
 	}

@@ -27,6 +27,8 @@ const (
 	streamInbox    = 4 << 10 // bytes of one message of a client
 	floodPerSecond = 20
 	maxStreams     = 5000 // at one time, of all meetings
+
+	unknown = "unknown" // the reason of a goodbye for our own troubles
 )
 
 type hello struct {
@@ -66,6 +68,9 @@ type stream struct {
 	ws   *websocket.Conn
 	who  httpd.Principal
 	last int64 // Seq of the last message sent
+
+	notes   []byte // as last sent
+	notesAt int64  // Seq of the meeting then
 }
 
 // run greets, tells until either side ends it, and says goodbye.
@@ -99,8 +104,8 @@ func (s *stream) bye(ctx context.Context, reason string) {
 func (s *stream) talk(ctx context.Context, session access.Session, pongs <-chan struct{}, gone <-chan string) string {
 	changed, stop := s.api.meetings.Watch(session.Meeting)
 	defer stop()
-	if !s.tell(ctx, session.Meeting, true) {
-		return "unknown"
+	if why := s.tell(ctx, session.Meeting, true); why != "" {
+		return why
 	}
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
@@ -110,7 +115,7 @@ func (s *stream) talk(ctx context.Context, session access.Session, pongs <-chan 
 	defer expired.Stop()
 	heard := time.Now()
 	for {
-		ok := true
+		why := ""
 		select {
 		case <-s.api.life.Done():
 			return "server_restart"
@@ -121,17 +126,19 @@ func (s *stream) talk(ctx context.Context, session access.Session, pongs <-chan 
 		case <-pongs:
 			heard = time.Now()
 		case <-changed:
-			ok = s.tell(ctx, session.Meeting, false)
+			why = s.tell(ctx, session.Meeting, false)
 		case <-seen.C:
-			ok = s.tell(ctx, session.Meeting, true)
+			why = s.tell(ctx, session.Meeting, true)
 		case t := <-ping.C:
 			if t.Sub(heard) > pongWithin {
 				return ""
 			}
-			ok = s.send(ctx, gin.H{"type": "ping", "at": t.UnixMilli()}) == nil
+			if s.send(ctx, gin.H{"type": "ping", "at": t.UnixMilli()}) != nil {
+				why = unknown
+			}
 		}
-		if !ok {
-			return "unknown"
+		if why != "" {
+			return why
 		}
 	}
 }
@@ -176,12 +183,16 @@ func (s *stream) read(ctx context.Context, pongs chan<- struct{}) string {
 	}
 }
 
-// tell sends the meeting as it is and every message not sent yet. With present
-// it also notes that this person's page is alive.
-func (s *stream) tell(ctx context.Context, id meeting.ID, present bool) bool {
+// tell sends the meeting as it is, every message not sent yet, and to agents the
+// notes. With present it also notes that this person's page is alive. It returns
+// the reason to say goodbye with, if there is one.
+func (s *stream) tell(ctx context.Context, id meeting.ID, present bool) string {
 	m, err := s.api.meetings.ByID(ctx, id)
 	if err != nil {
-		return false
+		return unknown
+	}
+	if withdrawn(m, s.who) != nil {
+		return "revoked"
 	}
 	me := participantOf(m, s.who)
 	if present && me != "" && m.State != meeting.Ended {
@@ -189,22 +200,25 @@ func (s *stream) tell(ctx context.Context, id meeting.ID, present bool) bool {
 		_ = s.api.meetings.Seen(ctx, m, me)
 	}
 	if s.send(ctx, gin.H{"type": "meeting", "meeting": s.api.meeting(m, s.who)}) != nil {
-		return false
+		return unknown
 	}
 	if me == "" { // an agent who has not won reads no chat
-		return true
+		return ""
 	}
 	ms, err := s.api.meetings.Messages(ctx, id, s.last)
 	if err != nil {
-		return false
+		return unknown
 	}
 	for _, msg := range ms {
 		if s.send(ctx, gin.H{"type": "message", "message": message(msg, me)}) != nil {
-			return false
+			return unknown
 		}
 		s.last = msg.Seq
 	}
-	return true
+	if !s.tellNotes(ctx, m) {
+		return unknown
+	}
+	return ""
 }
 
 func (s *stream) send(ctx context.Context, v any) error {

@@ -64,6 +64,7 @@ type wireParticipant struct {
 	Role     meeting.Role          `json:"role"`
 	Name     string                `json:"name,omitempty"`
 	Here     bool                  `json:"here"`
+	Invited  bool                  `json:"invited,omitempty"`
 	JoinedAt time.Time             `json:"joined_at,omitzero"`
 	LeftAt   time.Time             `json:"left_at,omitzero"`
 	Reason   meeting.Reason        `json:"reason,omitempty"`
@@ -98,11 +99,12 @@ type wireEvent struct {
 	At          time.Time             `json:"occurred_at"`
 	Participant meeting.ParticipantID `json:"participant,omitempty"`
 	Message     *wireMessage          `json:"message,omitempty"`
+	Note        *wireNote             `json:"note,omitempty"`
 	Meeting     wireMeeting           `json:"meeting"`
 }
 
 // meeting is m as the caller may see it: a visitor's session without what
-// agents are told, an agent's without the redirect.
+// agents are told; the redirect only for the visitor who asked for the call.
 func (a *API) meeting(m meeting.Meeting, p httpd.Principal) wireMeeting {
 	w := wireMeeting{
 		ID: m.ID, Code: m.Code, Reference: m.Reference(), Seq: m.Seq, State: m.State, Outcome: m.Outcome, EndedBy: m.EndedBy, Reason: m.Reason,
@@ -124,14 +126,14 @@ func (a *API) meeting(m meeting.Meeting, p httpd.Principal) wireMeeting {
 	}
 	for _, q := range m.Participants {
 		w.Participants = append(w.Participants, wireParticipant{
-			ID: q.ID, Role: q.Role, Name: q.Name, Here: q.Here(), JoinedAt: q.JoinedAt, LeftAt: q.LeftAt, Reason: q.Reason,
+			ID: q.ID, Role: q.Role, Name: q.Name, Here: q.Here(), Invited: q.Invited, JoinedAt: q.JoinedAt, LeftAt: q.LeftAt, Reason: q.Reason,
 		})
 	}
 	role := meeting.Role(p.Role)
 	if p.Kind == httpd.KindSession {
 		w.You = &wireYou{Role: role, Participant: participantOf(m, p)}
 	}
-	if p.Kind == httpd.KindAPIKey || role == meeting.Visitor {
+	if p.Kind == httpd.KindAPIKey || role == meeting.Visitor && p.ID == string(m.TheVisitor().ID) {
 		w.RedirectURL = m.RedirectURL
 	}
 	if p.Kind == httpd.KindAPIKey || role == meeting.AgentR {

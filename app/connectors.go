@@ -124,6 +124,9 @@ type framesOf struct{ meetings *meeting.Service }
 
 // FrameAncestors implements web.Frames.
 func (f framesOf) FrameAncestors(ctx context.Context, code string) []string {
+	if strings.HasPrefix(code, "inv_") { // a further guest comes by mail or message, not from the site
+		return nil
+	}
 	m, err := f.meetings.ByCode(ctx, meeting.Code(code))
 	if err != nil {
 		return nil

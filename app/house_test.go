@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,9 +98,9 @@ func startAt(t testing.TB, dir, database string) *house {
 // manyAddresses makes every request come from another loopback address, so that
 // limits per address are not in the way.
 func (h *house) manyAddresses() {
-	n := 0
+	var count atomic.Int64
 	h.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		n++
+		n := count.Add(1)
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, byte(1+n/250), byte(1+n%250))}}
 		_, port, err := net.SplitHostPort(addr)
 		if err != nil {

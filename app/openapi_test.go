@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +31,9 @@ type badCase struct {
 }
 
 // paths fills the path's parameters.
-func filled(path, meeting string) string { return strings.ReplaceAll(path, "{meeting}", meeting) }
+func filled(path, meeting string) string {
+	return strings.NewReplacer("{meeting}", meeting, "{invitation}", "inv_00000000").Replace(path)
+}
 
 // callers are the proofs of each kind, good and bad.
 type callers struct {
@@ -48,7 +51,7 @@ func (c callers) good(op *openapi3.Operation, path string) with {
 		case has(need, "apiKey"):
 			return bearer(c.key)
 		case has(need, "session"):
-			if strings.HasSuffix(path, "/accept") || strings.HasSuffix(path, "/decline") {
+			if strings.HasSuffix(path, "/accept") || strings.HasSuffix(path, "/decline") || strings.HasSuffix(path, "/notes/mine") {
 				h = bearer(c.agent)
 			} else {
 				h = bearer(c.visitor)
@@ -206,6 +209,15 @@ func badCases(method, path, meeting string, op *openapi3.Operation, c callers) [
 			out = append(out, bc)
 		}
 	}
+	if strings.Contains(path, "{invitation}") {
+		for name, bad := range map[string]string{"a NUL byte": "inv_%00abcd", "too long": "inv_" + strings.Repeat("a", 41), "another kind": "mtg_00000000"} {
+			out = append(out, badCase{
+				name: fmt.Sprintf("%s %s: invitation with %s", method, path, name), method: method, path: strings.ReplaceAll(at, "inv_00000000", bad),
+				headers: good, body: body, status: []int{400, 422}, pointer: "path:invitation",
+			})
+		}
+		add("an unknown invitation", good, body, "", 404)
+	}
 	for _, p := range op.Parameters {
 		p := p.Value
 		add1 := func(name, query string) {
@@ -266,6 +278,8 @@ func example(s *openapi3.Schema) map[string]any {
 		switch {
 		case name == "id":
 			out[name] = "abcdefghjk"
+		case p.Enum != nil:
+			out[name] = p.Enum[0]
 		case p.Type.Is("string"):
 			out[name] = "text"
 		}
@@ -302,6 +316,15 @@ func mutations(s *openapi3.Schema, base any, at string) map[string]mutation {
 			if p.Enum != nil {
 				put("not in the list", "nonsense")
 			}
+		case p.Type.Is("integer"):
+			put("a text", "7")
+			put("a fraction", 70.5)
+			if p.Min != nil {
+				put("below", *p.Min-1)
+			}
+			if p.Max != nil {
+				put("above", *p.Max+1)
+			}
 		case p.Type.Is("boolean"):
 			put("a text", "yes")
 		case p.Type.Is("object") && len(p.Properties) > 0:
@@ -331,6 +354,8 @@ func mutations(s *openapi3.Schema, base any, at string) map[string]mutation {
 	return out
 }
 
+var pathParam = regexp.MustCompile(`:([a-z]+)`)
+
 // TestEveryRouteSaysWho walks all mounted routes: none is open by omission, and
 // every one of /v1 is in the document with the same ways in.
 func TestEveryRouteSaysWho(t *testing.T) {
@@ -346,7 +371,7 @@ func TestEveryRouteSaysWho(t *testing.T) {
 			if !strings.HasPrefix(d.Template, "/v1/") || d.Template == "/v1/events" || d.Template == "/v1/signal" {
 				continue // the sockets are in docs/protocol.md
 			}
-			item := doc.Paths.Find(strings.ReplaceAll(d.Template, ":meeting", "{meeting}"))
+			item := doc.Paths.Find(pathParam.ReplaceAllString(d.Template, "{$1}"))
 			if item == nil || item.GetOperation(d.Method) == nil {
 				t.Errorf("%s %s is not in the document", d.Method, d.Template)
 				continue
@@ -397,6 +422,11 @@ func TestAnswers(t *testing.T) {
 		fits("POST", one+"/accept", "200", agent.must("POST", "/accept", map[string]string{"name": "Marie"}))
 		fits("POST", one+"/join", "200", agent.must("POST", "/join", map[string]bool{}))
 		fits("POST", one+"/messages", "201", agent.must("POST", "/messages", map[string]string{"text": "hello"}))
+		fits("PUT", one+"/notes/mine", "200", agent.must("PUT", "/notes/mine", map[string]string{"text": "wants it by Friday"}))
+		fits("GET", one+"/notes", "200", agent.must("GET", "/notes", nil))
+		asked := fits("POST", one+"/invitations", "201", agent.must("POST", "/invitations", map[string]string{"role": "agent", "name": "Paul"}))
+		fits("GET", one+"/invitations", "200", agent.must("GET", "/invitations", nil))
+		fits("DELETE", one+"/invitations/{invitation}", "200", agent.must("DELETE", "/invitations/"+asked.text("id"), nil))
 		visitor := h.redeem(made.text("links.visitor"), "")
 		fits("GET", one+"/messages", "200", visitor.must("GET", "/messages", nil))
 		fits("GET", one, "200", visitor.must("GET", "", nil))

@@ -49,17 +49,14 @@ func TestRestart(t *testing.T) {
 			}
 
 			h = startAt(t, dir, db)
-			elsewhere := func(link string) string {
-				return h.url + link[strings.Index(link, "/m/")+strings.Index(link, "/ring/")+1:]
-			}
-			visitor = h.redeem(elsewhere(visitorLink), "")
+			visitor = h.redeem(h.elsewhere(visitorLink), "")
 			if a := visitor.must("GET", "", nil); a.text("state") != "active" || a.text("ring.taken_by") != "Marie" {
 				t.Fatal(a)
 			}
 			if list, _ := visitor.must("GET", "/messages", nil).get("messages").([]any); len(list) != 1 {
 				t.Fatalf("the chat has %d messages", len(list))
 			}
-			agent = h.redeem(elsewhere(agentLink), "device-of-marie-1234")
+			agent = h.redeem(h.elsewhere(agentLink), "device-of-marie-1234")
 			a, b := enter(h, visitor), enter(h, agent)
 			va := visitor.must("GET", "", nil)
 			exchange(ctx, t, a, va.text("you.participant"), b, agent.must("GET", "", nil).text("you.participant"))

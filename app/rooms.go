@@ -43,7 +43,7 @@ func (r *rooms) VerifyMedia(ctx context.Context, token string) (media.Grant, err
 		return media.Grant{}, err
 	}
 	p, ok := m.Participant(t.Participant)
-	if m.State != meeting.Active || !ok || !p.LeftAt.IsZero() {
+	if m.State != meeting.Active || !ok || p.Gone() {
 		return media.Grant{}, fault.New(fault.Unauthorized, "the call is over or the participant has left")
 	}
 	return media.Grant{
@@ -89,22 +89,22 @@ func (r *rooms) reconcile(ctx context.Context, beat bool) {
 			}
 			continue
 		}
-		var here, seen []meeting.ParticipantID
+		var here []meeting.ParticipantID
 		fresh := false
 		for _, p := range room.Participants {
 			q, ok := m.Participant(meeting.ParticipantID(p.ID))
-			if !ok || !q.LeftAt.IsZero() {
-				r.hub.Kick(room.ID, p.ID, media.LeftByChoice)
+			if !ok || q.Gone() {
+				r.hub.Kick(room.ID, p.ID, reasonOf(q.Reason))
+				continue
+			}
+			if p.Away { // has until their presence runs out, and is not back by being kept
 				continue
 			}
 			here = append(here, q.ID)
 			fresh = fresh || !q.Here()
-			if !p.Away { // whoever is reconnecting has until their presence runs out
-				seen = append(seen, q.ID)
-			}
 		}
-		if (beat || fresh) && len(seen) > 0 {
-			err = r.meetings.Seen(ctx, m, seen...)
+		if (beat || fresh) && len(here) > 0 {
+			err = r.meetings.Seen(ctx, m, here...)
 		}
 		if err == nil && fresh {
 			_, err = r.meetings.Present(ctx, m.ID, here)
@@ -113,6 +113,14 @@ func (r *rooms) reconcile(ctx context.Context, beat bool) {
 			r.log.WarnContext(ctx, "presence not noted", "room", room.ID, "err", err)
 		}
 	}
+}
+
+// reasonOf is why somebody is taken out of a room, in the hub's words.
+func reasonOf(why meeting.Reason) media.Reason {
+	if why == meeting.ReasonKicked {
+		return media.Kicked
+	}
+	return media.LeftByChoice
 }
 
 // signalRoute mounts the WebSocket; its token comes in the first message.

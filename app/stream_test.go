@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -19,6 +20,7 @@ type follower struct {
 	t   *testing.T
 	ctx context.Context
 	ws  *websocket.Conn
+	all *bytes.Buffer // keeps what is read; nil: nothing
 }
 
 // told is any message of the stream.
@@ -33,6 +35,7 @@ type told struct {
 		}
 	}
 	Message struct{ Text string }
+	Notes   []struct{ Text string }
 }
 
 func (h *house) follow(t *testing.T, hello any) *follower {
@@ -44,7 +47,7 @@ func (h *house) follow(t *testing.T, hello any) *follower {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = ws.CloseNow() })
-	f := &follower{t, ctx, ws}
+	f := &follower{t, ctx, ws, nil}
 	f.send(hello)
 	return f
 }
@@ -67,6 +70,9 @@ func (f *follower) until(what string, fits func(told) bool) told {
 		_, b, err := f.ws.Read(f.ctx)
 		if err != nil {
 			f.t.Fatalf("%s: %v", what, err)
+		}
+		if f.all != nil {
+			f.all.Write(b)
 		}
 		var m told
 		if err := json.Unmarshal(b, &m); err != nil {

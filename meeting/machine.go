@@ -168,10 +168,11 @@ func endAll(m Meeting, by Role, why Reason, now time.Time) (Meeting, []Event) {
 }
 
 // leave takes one participant out. With no visitor or no agent left the meeting
-// is over; before an answer a visitor who goes has cancelled.
+// is over; before an answer a visitor who goes has cancelled. People who were
+// asked in and have not come do not count, and cannot get lost in the network.
 func leave(m Meeting, id ParticipantID, why Reason, now time.Time) (Meeting, []Event) {
 	p, ok := m.Participant(id)
-	if !ok || m.State == Ended || !p.LeftAt.IsZero() {
+	if !ok || m.State == Ended || p.Gone() || why == ReasonNetwork && (!p.LeftAt.IsZero() || p.awaited()) {
 		return m, nil
 	}
 	if m.State != Active {
@@ -184,20 +185,26 @@ func leave(m Meeting, id ParticipantID, why Reason, now time.Time) (Meeting, []E
 	others := 0
 	for i := range s.m.Participants {
 		q := &s.m.Participants[i]
-		if q.ID == id {
+		if q.ID == id && !q.LeftAt.IsZero() { // they were lost; now they are gone
+			q.Reason = why
+			return s.done()
+		} else if q.ID == id {
 			q.LeftAt, q.Reason = now, why
 			s.log(Event{Kind: KindLeft, Participant: id})
-		} else if q.Role == p.Role && q.LeftAt.IsZero() {
+		} else if q.Role == p.Role && q.LeftAt.IsZero() && !q.awaited() {
 			others++
 		}
 	}
-	if others == 0 && (p.Role == Visitor || p.Role == AgentR) {
+	if others == 0 && !p.awaited() && (p.Role == Visitor || p.Role == AgentR) {
 		s.end(Completed, p.Role, why)
+	} else {
+		s.m.Due = s.m.activeDue()
 	}
 	return s.done()
 }
 
-// present notes who is in the room now; nobody leaves by not being listed.
+// present notes who is in the room now; nobody leaves by not being listed, and
+// nobody who has left for good comes back by it.
 func present(m Meeting, here []ParticipantID, now time.Time) (Meeting, []Event) {
 	if m.State != Active {
 		return m, nil
@@ -205,12 +212,13 @@ func present(m Meeting, here []ParticipantID, now time.Time) (Meeting, []Event) 
 	s := begin(m, now)
 	for _, id := range here {
 		for i := range s.m.Participants {
-			if q := &s.m.Participants[i]; q.ID == id && !q.Here() {
+			if q := &s.m.Participants[i]; q.ID == id && !q.Here() && !q.Gone() {
 				q.JoinedAt, q.LeftAt, q.Reason = now, time.Time{}, ""
 				s.log(Event{Kind: KindJoined, Participant: id})
 			}
 		}
 	}
+	s.m.Due = s.m.activeDue()
 	return s.done()
 }
 
@@ -230,7 +238,11 @@ func tick(m Meeting, now time.Time) (Meeting, []Event) {
 			s.end(Missed, "", ReasonNoAnswer)
 		}
 	case Active:
-		s.end(Expired, "", ReasonExpired)
+		if now.Before(m.AnsweredAt.Add(activeFor)) {
+			s.unclaimed()
+		} else {
+			s.end(Expired, "", ReasonExpired)
+		}
 	case Ended: // nothing is left to happen
 	}
 	return s.done()

@@ -14,11 +14,23 @@ import (
 // histories and holds each against what must never be broken.
 func TestC3_every_history_has_one_end(t *testing.T) {
 	const histories = 100_000
+	met := map[string]int{}
 	for seed := range histories {
 		h := newHistory(uint64(seed))
 		h.play()
 		if err := h.check(); err != nil {
 			t.Fatalf("seed %d: %v\n%v", seed, err, h.kinds())
+		}
+		for what := range h.met {
+			met[what]++
+		}
+	}
+	for _, what := range []string{
+		"a guest carried on alone", "a guest was lost and came back", "an invitation was not opened", "somebody was taken out",
+		"a call was full", "a note after the end", "nobody answered", "an agent's end",
+	} {
+		if met[what] < histories/1000 {
+			t.Errorf("%s in only %d of %d histories", what, met[what], histories)
 		}
 	}
 }
@@ -31,10 +43,11 @@ type history struct {
 	log    []Event
 	wins   int
 	faults int
+	met    map[string]bool // the rarer things that happened
 }
 
 func newHistory(seed uint64) *history {
-	h := &history{r: rand.New(rand.NewPCG(seed, 7)), now: time.UnixMilli(1_700_000_000_000).UTC()}
+	h := &history{r: rand.New(rand.NewPCG(seed, 7)), now: time.UnixMilli(1_700_000_000_000).UTC(), met: map[string]bool{}}
 	m, ev := create(Meeting{ID: "mtg_1", Code: "abcdefghjk", Participants: []Participant{{ID: "par_v", Role: Visitor}}}, h.now)
 	h.take(m, ev)
 	return h
@@ -46,13 +59,17 @@ func (h *history) take(m Meeting, ev []Event) {
 
 func (h *history) play() {
 	rule := RingRule{Window: 10 * time.Second, Rounds: 1 + h.r.IntN(3), Wait: 25 * time.Second}
-	for range 40 {
+	for range 60 {
 		h.now = h.now.Add(time.Duration(h.r.IntN(4000)) * time.Millisecond)
 		var ev []Event
 		var err error
 		m := h.m
 		agent := Agent{Key: AgentKey(fmt.Sprint(h.r.IntN(4))), Name: "A"}
-		switch h.r.IntN(12) {
+		anybody := ParticipantID("par_none")
+		if n := h.r.IntN(len(m.Participants) + 1); n < len(m.Participants) {
+			anybody = m.Participants[n].ID
+		}
+		switch h.r.IntN(18) {
 		case 0, 1:
 			m, ev, err = startRing(m, rule, h.now)
 		case 2, 3:
@@ -67,7 +84,9 @@ func (h *history) play() {
 		case 4:
 			m, ev, err = decline(m, agent, "busy", h.r.IntN(3) == 0, h.now)
 		case 5:
-			m, ev = leave(m, "par_v", ReasonLeft, h.now)
+			if h.r.IntN(4) == 0 {
+				m, ev = leave(m, "par_v", ReasonLeft, h.now)
+			}
 		case 6:
 			m, ev = leave(m, ParticipantID("par_"+string(agent.Key)), ReasonNetwork, h.now)
 		case 7, 8:
@@ -75,15 +94,35 @@ func (h *history) play() {
 		case 9:
 			m, ev, err = say(m, Message{ID: "msg", From: "par_v", Role: Visitor, Text: "x"}, h.now)
 		case 10:
+			h.now = h.now.Add(time.Duration(h.r.IntN(30)) * time.Second)
+			m, ev = tick(m, h.now)
+		case 11:
 			if h.r.IntN(6) == 0 {
 				m, ev = endAll(m, AgentR, ReasonEnded, h.now)
 			}
-		case 11:
-			h.now = h.now.Add(time.Duration(h.r.IntN(30)) * time.Second)
-			m, ev = tick(m, h.now)
+		case 12:
+			p := Participant{
+				ID: ParticipantID(fmt.Sprint("par_g", len(h.log))), Role: [...]Role{Visitor, AgentR}[h.r.IntN(2)], Invited: true,
+				InvitedUntil: h.now.Add(time.Duration(1+h.r.IntN(60)) * time.Second),
+			}
+			m, ev, err = invite(m, p, h.now)
+		case 13:
+			if p, _ := m.Participant(anybody); p.awaited() {
+				h.m = opened(m, anybody)
+				continue
+			}
+		case 14:
+			m, ev = present(m, []ParticipantID{anybody}, h.now)
+		case 15:
+			m, ev = leave(m, anybody, [...]Reason{ReasonLeft, ReasonNetwork, ReasonKicked}[h.r.IntN(3)], h.now)
+		case 16:
+			m, ev = note(m, Note{Author: agent.Key, Text: "x"}, h.now)
+		case 17:
+			m, _ = named(m, anybody, "A guest")
 		}
 		if err != nil {
 			h.faults++
+			h.note("a call was full", fault.Is(err, fault.MeetingFull))
 			continue
 		}
 		h.take(m, ev)
@@ -126,13 +165,14 @@ func (h *history) check() error {
 	}
 	kinds := h.kinds()
 	end := slices.Index(kinds, KindEnded)
+	late := slices.DeleteFunc(slices.Clone(kinds[end+1:]), func(k Kind) bool { return k == KindNote })
 	switch {
 	case h.m.State != Ended:
 		return fmt.Errorf("never ended: %s", h.m.State)
 	case count[KindEnded] != 1:
 		return fmt.Errorf("%d ends", count[KindEnded])
-	case end != len(kinds)-1:
-		return fmt.Errorf("%s came after the end", kinds[len(kinds)-1])
+	case len(late) > 0:
+		return fmt.Errorf("%s came after the end", late)
 	case count[KindAnswered] != h.wins || h.wins > 1:
 		return fmt.Errorf("%d winners, %d answered", h.wins, count[KindAnswered])
 	case count[KindAnswered] == 1 && h.m.Outcome != Completed && h.m.Outcome != Expired:
@@ -147,6 +187,66 @@ func (h *history) check() error {
 	for _, p := range h.m.Participants {
 		if p.Here() {
 			return fmt.Errorf("%s is still here", p.ID)
+		}
+	}
+	return h.people()
+}
+
+// note keeps that something happened, if it did.
+func (h *history) note(what string, did bool) {
+	if did {
+		h.met[what] = true
+	}
+}
+
+// people checks who came and went: nobody comes twice without having been lost,
+// nobody comes back who left for good, and a call goes on only with somebody on
+// either side and never with too many.
+func (h *history) people() error {
+	inside, left, gone := map[ParticipantID]bool{}, map[ParticipantID]bool{}, map[ParticipantID]bool{}
+	for _, e := range h.log {
+		p, _ := e.Snapshot.Participant(e.Participant)
+		switch e.Kind {
+		case KindJoined:
+			if inside[p.ID] || gone[p.ID] {
+				return fmt.Errorf("event %d: %s came again", e.Seq, p.ID)
+			}
+			h.note("a guest was lost and came back", left[p.ID])
+			inside[p.ID] = true
+		case KindLeft:
+			if gone[p.ID] || p.Reason == ReasonNetwork && p.Invited && p.JoinedAt.IsZero() {
+				return fmt.Errorf("event %d: %s left twice, or before they came", e.Seq, p.ID)
+			}
+			inside[p.ID], left[p.ID], gone[p.ID] = false, true, p.Gone()
+			h.note("an invitation was not opened", p.Reason == ReasonExpired)
+			h.note("somebody was taken out", p.Reason == ReasonKicked)
+			first, _ := e.Snapshot.Participant("par_v")
+			h.note("a guest carried on alone", first.Gone() && e.Snapshot.State == Active)
+		case KindInvited:
+			if !p.Invited || p.Here() {
+				return fmt.Errorf("event %d: %+v was invited", e.Seq, p)
+			}
+		case KindNote:
+			h.note("a note after the end", e.Snapshot.State == Ended)
+		case KindEnded:
+			h.note("nobody answered", e.Snapshot.Outcome == Missed)
+			h.note("an agent's end", e.Snapshot.EndedBy == AgentR)
+		default:
+		}
+		side, people := map[Role]int{}, 0
+		for _, q := range e.Snapshot.Participants {
+			if q.LeftAt.IsZero() && !q.awaited() {
+				side[q.Role]++
+			}
+			if !q.Gone() {
+				people++
+			}
+		}
+		if e.Snapshot.State == Active && (side[Visitor] == 0 || side[AgentR] == 0) {
+			return fmt.Errorf("event %d: the call goes on with %v", e.Seq, side)
+		}
+		if e.Snapshot.State == Active && people > maxPeople {
+			return fmt.Errorf("event %d: %d people", e.Seq, people)
 		}
 	}
 	return nil

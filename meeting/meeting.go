@@ -71,6 +71,7 @@ const (
 	ReasonExpired  Reason = "expired"
 	ReasonNoAnswer Reason = "no_answer"
 	ReasonDeclined Reason = "declined"
+	ReasonKicked   Reason = "kicked" // somebody took them out
 )
 
 // Person is what a visitor told about themselves. Every field may be empty.
@@ -95,7 +96,11 @@ type Participant struct {
 	Agent AgentKey      `json:"agent,omitempty"` // agents only
 	// Invited: a further person who was asked in. Until they have joined they are
 	// nobody whom the others would wait for.
-	Invited  bool      `json:"invited,omitempty"`
+	Invited bool `json:"invited,omitempty"`
+	// InvitedUntil is when the place of an invited person is free again because
+	// nobody opened the link; zero once it was opened.
+	InvitedUntil time.Time `json:"invited_until,omitzero"`
+
 	JoinedAt time.Time `json:"joined_at,omitzero"`
 	LeftAt   time.Time `json:"left_at,omitzero"`
 	Reason   Reason    `json:"reason,omitempty"` // why they left
@@ -104,8 +109,17 @@ type Participant struct {
 // Here tells whether p has joined and not left.
 func (p Participant) Here() bool { return !p.JoinedAt.IsZero() && p.LeftAt.IsZero() }
 
-// AgentKey tells one agent from another: the id of an account here, or for an
-// agent who came by a link a random id that their browser keeps.
+// Gone tells whether p has left for good. Who only got lost in the network may
+// come back.
+func (p Participant) Gone() bool { return !p.LeftAt.IsZero() && p.Reason != ReasonNetwork }
+
+// awaited tells whether p was asked in and has not come yet: nobody waits for
+// them, and they hold a place.
+func (p Participant) awaited() bool { return p.Invited && p.JoinedAt.IsZero() && p.LeftAt.IsZero() }
+
+// AgentKey tells one agent from another: the id of an account here, for an agent
+// who came by a link a random id that their browser keeps, and for a colleague
+// who was asked in the id of their invitation.
 type AgentKey string
 
 // Agent is who accepts or declines a ring.
@@ -184,10 +198,11 @@ func (m Meeting) Participant(id ParticipantID) (Participant, bool) {
 	return m.Participants[i], true
 }
 
-// TheVisitor returns the visitor's participant; there is always one.
+// TheVisitor returns the participant of the visitor who asked for the call; there
+// is always one. Further guests have the role Visitor too.
 func (m Meeting) TheVisitor() Participant {
 	for _, p := range m.Participants {
-		if p.Role == Visitor {
+		if p.Role == Visitor && !p.Invited {
 			return p
 		}
 	}

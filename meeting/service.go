@@ -54,6 +54,9 @@ func New(store Store, policy Policy, now func() time.Time, log *slog.Logger) *Se
 	for i := range s.turn {
 		s.turn[i] = make(chan struct{}, 1)
 	}
+	if f, ok := store.(Feed); ok {
+		f.Tell(s.changed)
+	}
 	return s
 }
 
@@ -192,7 +195,8 @@ func (s *Service) AddRef(ctx context.Context, id ID, r Ref) error {
 	return fault.New(fault.Conflict, "this %s id belongs to another meeting", r.Vendor)
 }
 
-// Opened notes the first time a person redeemed the invitation.
+// Opened notes the first time a person redeemed the invitation. A further
+// person's link is then good until the meeting's longest end.
 func (s *Service) Opened(ctx context.Context, inv Invitation) error {
 	if !inv.OpenedAt.IsZero() {
 		return nil
@@ -203,6 +207,12 @@ func (s *Service) Opened(ctx context.Context, inv Invitation) error {
 			return Change{Meeting: m}, stored(err)
 		}
 		inv.OpenedAt = now
+		if inv.ofFurther(m) {
+			if p, _ := m.Participant(inv.Participant); p.Gone() {
+				return Change{}, fault.New(fault.LinkExpired, "this link's time is over")
+			}
+			m, inv.ExpiresAt = opened(m, inv.Participant), m.AnsweredAt.Add(activeFor)
+		}
 		return Change{Meeting: m, Invitations: []Invitation{inv}}, nil
 	})
 	return err
@@ -322,7 +332,7 @@ func (s *Service) changeWith(ctx context.Context, id ID, step func(Meeting, time
 		if err != nil {
 			return before, err
 		}
-		if len(c.Events)+len(c.Refs)+len(c.Invitations) == 0 {
+		if len(c.Events)+len(c.Refs)+len(c.Invitations) == 0 && !c.silent {
 			return c.Meeting, nil
 		}
 		c.Meeting.Version++

@@ -22,8 +22,11 @@ type Change struct {
 	Events      []Event // in Seq order; stored for the log and for the outbox
 	Invitations []Invitation
 	Messages    []Message
+	Notes       []Note // replace those of their authors
 	Refs        []Ref
 	Key         *Key // claimed with the change
+
+	silent bool // the meeting itself changed, without an event
 }
 
 // Key is one idempotency key of one owner.
@@ -42,6 +45,14 @@ type Filter struct {
 	CodePrefix Code // the code begins with it; see PrefixOf
 	Before     ID   // only older ones; the cursor
 	Limit      int  // 1 to 500
+}
+
+// Feed is what a Store that is shared with other nodes may also be.
+type Feed interface {
+	// Tell has f called soon after each change of a meeting that another node made,
+	// and with an empty id when some were missed. f must not block. Call it once,
+	// before the store is used.
+	Tell(f func(ID))
 }
 
 // Presence is that a participant's page or media was alive.
@@ -68,6 +79,8 @@ type Store interface {
 	List(ctx context.Context, f Filter) ([]Meeting, error)                          // newest first
 	KeyOf(ctx context.Context, owner, key string, now time.Time) (Key, error)       // ErrNoRow, also when expired
 	Invitation(ctx context.Context, id InvitationID) (Invitation, error)            // ErrNoRow
+	Invitations(ctx context.Context, id ID) ([]Invitation, error)                   // of a meeting, rising by id
+	Notes(ctx context.Context, id ID) ([]Note, error)                               // without taken back ones, rising by At
 	Messages(ctx context.Context, id ID, after int64, limit int) ([]Message, error) // Seq > after, rising
 	Events(ctx context.Context, id ID, after int64, limit int) ([]Event, error)     // Seq > after, rising
 	RefsOf(ctx context.Context, id ID) ([]Ref, error)

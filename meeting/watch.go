@@ -1,8 +1,14 @@
 package meeting
 
-// Watch returns a channel that gets a value after each change of the meeting
-// that this process made; of any meeting with an empty id. It has one slot: a slow reader sees one value for many
-// changes and must read the meeting anew. Call stop when done.
+import (
+	"maps"
+	"slices"
+)
+
+// Watch returns a channel that gets a value after each change of the meeting; of
+// any meeting with an empty id. It has one slot: a slow reader sees one value for
+// many changes and must read the meeting anew. Another node's changes come too,
+// from a store that is a Feed; none is certain to. Call stop when done.
 func (s *Service) Watch(id ID) (ch <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
 	s.mu.Lock()
@@ -21,10 +27,15 @@ func (s *Service) Watch(id ID) (ch <-chan struct{}, stop func()) {
 	}
 }
 
-// changed tells the watchers of one meeting, and the Clock.
+// changed tells the watchers of one meeting, of all with an empty id, and the
+// Clock.
 func (s *Service) changed(id ID) {
 	s.mu.Lock()
-	for _, of := range []ID{id, ""} {
+	whose := []ID{id, ""}
+	if id == "" {
+		whose = slices.Collect(maps.Keys(s.watches))
+	}
+	for _, of := range whose {
 		for c := range s.watches[of] {
 			select {
 			case c <- struct{}{}:

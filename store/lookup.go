@@ -89,18 +89,40 @@ func (v *Meetings) KeyOf(ctx context.Context, owner, key string, now time.Time) 
 	return k, nil
 }
 
+const invitationColumns = `id, meeting, role, participant, generation, created_at, expires_at, revoked_at, opened_at`
+
+func scanInvitation(r scanner) (i meeting.Invitation, err error) {
+	var created, expires, revoked, opened int64
+	err = r.Scan(&i.ID, &i.Meeting, &i.Role, &i.Participant, &i.Generation, &created, &expires, &revoked, &opened)
+	i.CreatedAt, i.ExpiresAt, i.RevokedAt, i.OpenedAt = at(created), at(expires), at(revoked), at(opened)
+	return i, err
+}
+
 // Invitation finds an invitation; see meeting.Store.
 func (v *Meetings) Invitation(ctx context.Context, id meeting.InvitationID) (meeting.Invitation, error) {
-	i := meeting.Invitation{ID: id}
-	var created, expires, revoked, opened int64
-	err := v.s.read.QueryRowContext(ctx, `
-select meeting, role, participant, generation, created_at, expires_at, revoked_at, opened_at from invitation where id = $1`,
-		string(id)).Scan(&i.Meeting, &i.Role, &i.Participant, &i.Generation, &created, &expires, &revoked, &opened)
+	i, err := scanInvitation(v.s.read.QueryRowContext(ctx, `select `+invitationColumns+` from invitation where id = $1`, string(id)))
 	if err != nil {
 		return meeting.Invitation{}, v.s.explain(ctx, "read invitation", err)
 	}
-	i.CreatedAt, i.ExpiresAt, i.RevokedAt, i.OpenedAt = at(created), at(expires), at(revoked), at(opened)
 	return i, nil
+}
+
+// Invitations returns a meeting's invitations; see meeting.Store.
+func (v *Meetings) Invitations(ctx context.Context, id meeting.ID) ([]meeting.Invitation, error) {
+	list, err := all(ctx, v.s.read, scanInvitation,
+		`select `+invitationColumns+` from invitation where meeting = $1 order by id limit $2`, string(id), maxRows)
+	return list, v.s.explain(ctx, "read invitations", err)
+}
+
+// Notes returns a meeting's notes; see meeting.Store.
+func (v *Meetings) Notes(ctx context.Context, id meeting.ID) ([]meeting.Note, error) {
+	list, err := all(ctx, v.s.read, func(r scanner) (n meeting.Note, err error) {
+		var when int64
+		err = r.Scan(&n.Author, &n.Name, &n.Text, &when)
+		n.At = at(when)
+		return n, err
+	}, `select author, name, text, at from note where meeting = $1 and text <> '' order by at, author limit $2`, string(id), maxRows)
+	return list, v.s.explain(ctx, "read notes", err)
 }
 
 // Messages returns a meeting's chat; see meeting.Store. A limit of 0 means 1 000.

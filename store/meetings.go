@@ -14,7 +14,13 @@ import (
 // Meetings is the store as the meetings see it.
 type Meetings struct{ s *Store }
 
-var _ meeting.Store = (*Meetings)(nil)
+var (
+	_ meeting.Store = (*Meetings)(nil)
+	_ meeting.Feed  = (*Meetings)(nil)
+)
+
+// Tell has f called for other nodes' changes; see meeting.Feed.
+func (v *Meetings) Tell(f func(meeting.ID)) { v.s.tell.Store(&f) }
 
 // Create inserts a new meeting; see meeting.Store.
 func (v *Meetings) Create(ctx context.Context, c meeting.Change) error {
@@ -23,7 +29,7 @@ func (v *Meetings) Create(ctx context.Context, c meeting.Change) error {
 		return err
 	}
 	m := c.Meeting
-	return v.s.change(ctx, "create meeting", func(tx *sql.Tx) (bool, error) {
+	return v.s.changeOf(ctx, "create meeting", m.ID, func(tx *sql.Tx) (bool, error) {
 		n, err := exec(ctx, tx, `
 insert into meeting (id, code, version, seq, state, queue, due_at, created_at, doc)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing`,
@@ -45,7 +51,7 @@ func (v *Meetings) Save(ctx context.Context, c meeting.Change) error {
 		return err
 	}
 	m := c.Meeting
-	return v.s.change(ctx, "save meeting", func(tx *sql.Tx) (bool, error) {
+	return v.s.changeOf(ctx, "save meeting", m.ID, func(tx *sql.Tx) (bool, error) {
 		n, err := exec(ctx, tx, `
 update meeting set version = $1, seq = $2, state = $3, queue = $4, due_at = $5, doc = $6
 where id = $7 and version = $8`,
@@ -63,9 +69,9 @@ where id = $7 and version = $8`,
 // rows are a change as it is stored. They are made before the transaction:
 // nothing is encoded while the only writer waits.
 type rows struct {
-	doc                                 string
-	invitations, messages, refs, events [][]any
-	key                                 []any // or nil
+	doc                                        string
+	invitations, messages, notes, refs, events [][]any
+	key                                        []any // or nil
 }
 
 func encode(c meeting.Change) (rows, error) {
@@ -86,6 +92,9 @@ func encode(c meeting.Change) (rows, error) {
 			return r, err
 		}
 		r.messages = append(r.messages, []any{string(m.ID), string(m.Meeting), m.Seq, m.Key, string(doc)})
+	}
+	for _, n := range c.Notes {
+		r.notes = append(r.notes, []any{string(c.Meeting.ID), string(n.Author), n.Name, n.Text, ms(n.At)})
 	}
 	// Two changes that bring the same refs take them in the same order, or they
 	// would wait for each other.
@@ -117,6 +126,13 @@ insert into invitation (id, meeting, role, participant, generation, created_at, 
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (id) do update set role = excluded.role, participant = excluded.participant, generation = excluded.generation,
 	expires_at = excluded.expires_at, revoked_at = excluded.revoked_at, opened_at = excluded.opened_at`, i...); err != nil {
+			return err
+		}
+	}
+	for _, n := range r.notes {
+		if _, err := exec(ctx, tx, `
+insert into note (meeting, author, name, text, at) values ($1, $2, $3, $4, $5)
+on conflict (meeting, author) do update set name = excluded.name, text = excluded.text, at = excluded.at`, n...); err != nil {
 			return err
 		}
 	}

@@ -82,8 +82,8 @@ func listen(ctx context.Context, cfg *pgx.ConnConfig) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// hear passes notifications of other nodes on as wakes until ctx ends, and
-// connects again when the connection is lost.
+// hear passes notifications of other nodes on until ctx ends, and connects again
+// when the connection is lost.
 func (s *Store) hear(ctx context.Context, cfg *pgx.ConnConfig, conn *pgx.Conn) {
 	for {
 		for {
@@ -96,15 +96,13 @@ func (s *Store) hear(ctx context.Context, cfg *pgx.ConnConfig, conn *pgx.Conn) {
 				s.log.WarnContext(ctx, "the database connection for wakes is lost", "error", err)
 				break
 			}
-			if n.Payload != s.node {
-				s.wake()
-			}
+			s.heard(n.Payload)
 		}
 		if conn = s.listenAgain(ctx, cfg); conn == nil {
 			return
 		}
 		s.log.InfoContext(ctx, "the database connection for wakes is back")
-		s.wake() // nobody told us what happened meanwhile
+		s.missed()
 	}
 }
 

@@ -2,7 +2,8 @@ package store
 
 // statements are those that differ between the engines.
 type statements struct {
-	// notify wakes the other nodes by the commit; $1 is our node. Empty: there are none.
+	// notify tells the other nodes of a commit; $1 is our note, see noteOf. Empty:
+	// there are none.
 	notify string
 	// claim leases heads: of every dest the oldest pending delivery, if it is due
 	// and no lease holds any of its dest. A later one of the dest can hold a lease

@@ -8,6 +8,9 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
+
+	"ringdown/meeting"
 )
 
 // Config says where the data live.
@@ -37,6 +40,7 @@ type Store struct {
 	node        string // tells this open store from others on the same database
 	log         *slog.Logger
 	wakes       chan struct{} // one slot
+	tell        atomic.Pointer[func(meeting.ID)]
 
 	closing sync.Once
 	stop    func() // ends the listener and waits for it; PostgreSQL

@@ -29,8 +29,14 @@ const (
 // then everybody is woken by the commit. do may run several times and must do
 // nothing but SQL.
 func (s *Store) change(ctx context.Context, what string, do func(*sql.Tx) (news bool, err error)) error {
+	return s.changeOf(ctx, what, "", do)
+}
+
+// changeOf is change for a change of one meeting: the other nodes' watchers of it
+// are told by the commit, too.
+func (s *Store) changeOf(ctx context.Context, what string, id meeting.ID, do func(*sql.Tx) (news bool, err error)) error {
 	for try := 1; ; try++ {
-		news, err := s.once(ctx, do)
+		news, err := s.once(ctx, id, do)
 		if err == nil {
 			if news {
 				s.wake()
@@ -43,7 +49,7 @@ func (s *Store) change(ctx context.Context, what string, do func(*sql.Tx) (news 
 	}
 }
 
-func (s *Store) once(ctx context.Context, do func(*sql.Tx) (bool, error)) (news bool, err error) {
+func (s *Store) once(ctx context.Context, id meeting.ID, do func(*sql.Tx) (bool, error)) (news bool, err error) {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return false, err
@@ -52,12 +58,45 @@ func (s *Store) once(ctx context.Context, do func(*sql.Tx) (bool, error)) (news 
 	if news, err = do(tx); err != nil {
 		return false, err
 	}
-	if news && s.sql.notify != "" {
-		if _, err := tx.ExecContext(ctx, s.sql.notify, s.node); err != nil {
+	if (news || id != "") && s.sql.notify != "" {
+		if _, err := tx.ExecContext(ctx, s.sql.notify, noteOf(s.node, id, news)); err != nil {
 			return false, err
 		}
 	}
 	return news, tx.Commit()
+}
+
+// noteOf is what the other nodes read of a commit: whose it is, the meeting it
+// changed, and "+" when the outbox has something to do. PostgreSQL takes 8 000
+// bytes at most.
+func noteOf(node string, id meeting.ID, news bool) string {
+	if news {
+		return node + " " + string(id) + "+"
+	}
+	return node + " " + string(id)
+}
+
+// heard passes another node's note on.
+func (s *Store) heard(note string) {
+	node, what, _ := strings.Cut(note, " ")
+	if node == s.node {
+		return
+	}
+	id, news := strings.CutSuffix(what, "+")
+	if news {
+		s.wake()
+	}
+	if f := s.tell.Load(); f != nil && id != "" {
+		(*f)(meeting.ID(id))
+	}
+}
+
+// missed is for when notes may have been lost: everything may have changed.
+func (s *Store) missed() {
+	s.wake()
+	if f := s.tell.Load(); f != nil {
+		(*f)("")
+	}
 }
 
 func (s *Store) wake() {

@@ -167,3 +167,36 @@ func TestWhatIsNotSent(t *testing.T) {
 		})
 	}
 }
+
+func TestDraftsWithFurtherPeople(t *testing.T) {
+	r := newRig(t, nil, mainAccount())
+	m := connectortest.Meeting("xcally/main")
+	m.State = meeting.Active
+	m.Participants = append(m.Participants, meeting.Participant{ID: "par_3", Role: meeting.Visitor, Name: "Bruno", Invited: true})
+	for _, tc := range []struct {
+		name string
+		ev   meeting.Event
+		want string // of the body; empty: nothing goes out
+	}{
+		{"a note stays here", meeting.Event{Kind: meeting.KindNote, Note: &meeting.Note{Author: "a1", Name: "Marie", Text: "a note"}}, ""},
+		{"an invitation stays here", meeting.Event{Kind: meeting.KindInvited, Participant: "par_3"}, ""},
+		{"the visitor's words are as they are", meeting.Event{Kind: meeting.KindMessage, Message: &meeting.Message{
+			From: "par_1", Role: meeting.Visitor, Name: connectortest.Name, Text: "hello",
+		}}, "hello"},
+		{"a further guest's words have a name", meeting.Event{Kind: meeting.KindMessage, Message: &meeting.Message{
+			From: "par_3", Role: meeting.Visitor, Name: "Bruno", Text: "hello",
+		}}, "Bruno: hello"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tc.ev.Snapshot = m
+			got := draft(t, r.Connector, tc.ev)
+			if tc.want == "" && len(got) == 0 {
+				return
+			}
+			var body struct{ Body string }
+			if len(got) != 1 || json.Unmarshal(got[0].Body, &body) != nil || body.Body != tc.want {
+				t.Fatalf("%v", got)
+			}
+		})
+	}
+}

@@ -27,6 +27,7 @@ func full(n int) meeting.Change {
 		ID: meeting.InvitationID("inv_" + m.ID), Meeting: m.ID, Role: meeting.AgentR, Participant: "par_1", Generation: 2,
 		CreatedAt: t0(), ExpiresAt: after(time.Hour), OpenedAt: after(time.Second),
 	}}
+	c.Notes = []meeting.Note{{Author: "link:a", Name: "Ada", Text: "wants it by Friday", At: t0()}}
 	c.Key = &meeting.Key{Owner: "site:shop", Key: "key" + string(m.ID), Hash: "h", Meeting: m.ID, Expires: after(time.Hour)}
 	return log(c)
 }
@@ -44,6 +45,8 @@ func wants(t testing.TB, s *store.Store, c meeting.Change) {
 	equal(t, must[[]meeting.Message](t)(v.Messages(ctx, m.ID, 0, 10)), c.Messages)
 	equal(t, must[[]meeting.Event](t)(v.Events(ctx, m.ID, 0, 10)), c.Events)
 	equal(t, must[meeting.Invitation](t)(v.Invitation(ctx, c.Invitations[0].ID)), c.Invitations[0])
+	equal(t, must[[]meeting.Invitation](t)(v.Invitations(ctx, m.ID)), c.Invitations)
+	equal(t, must[[]meeting.Note](t)(v.Notes(ctx, m.ID)), c.Notes)
 	equal(t, must[meeting.Key](t)(v.KeyOf(ctx, c.Key.Owner, c.Key.Key, t0())), *c.Key)
 }
 
@@ -267,4 +270,58 @@ func presence(t *testing.T, e Engine) {
 	ok(t, v.Forget(ctx, "m2", "a"))
 	ok(t, v.Forget(ctx, "m3", "nobody"))
 	equal(t, must[[]meeting.Presence](t)(v.Absent(ctx, after(time.Hour), 9)), []meeting.Presence{p("m2", "b", 1e9), p("m3", "c", 9e9)})
+}
+
+// notes: one of each author, those taken back are gone.
+func notes(t *testing.T, e Engine) {
+	s := e.Open(t)
+	c := create(t, s, newMeeting(1))
+	other := create(t, s, full(2))
+	put := func(ns ...meeting.Note) {
+		c = next(c, meeting.KindNote)
+		c.Notes = ns
+		save(t, s, c)
+	}
+	note := func(author meeting.AgentKey, text string, d time.Duration) meeting.Note {
+		return meeting.Note{Author: author, Name: "N " + string(author), Text: text, At: after(d)}
+	}
+	texts := func() string {
+		var all []string
+		for _, n := range must[[]meeting.Note](t)(s.Meetings().Notes(t.Context(), c.Meeting.ID)) {
+			all = append(all, string(n.Author)+"="+n.Text)
+		}
+		return strings.Join(all, " ")
+	}
+	equal(t, texts(), "")
+	put(note("b", "1", 1e9), note("a", "2", 1e9))
+	put(note("c", "3", 2e9))
+	equal(t, texts(), "a=2 b=1 c=3")
+	put(note("a", "4", 3e9))
+	put(note("b", "", 4e9))
+	equal(t, texts(), "c=3 a=4")
+	put(note("b", "5", 5e9))
+	equal(t, texts(), "c=3 a=4 b=5")
+
+	stale := next(c, meeting.KindNote)
+	stale.Meeting.Version++
+	stale.Notes = []meeting.Note{note("a", "lost", 6e9)}
+	if err := s.Meetings().Save(t.Context(), stale); !errors.Is(err, meeting.ErrStale) {
+		t.Fatal(err)
+	}
+	equal(t, texts(), "c=3 a=4 b=5")
+	equal(t, must[[]meeting.Note](t)(s.Meetings().Notes(t.Context(), other.Meeting.ID)), other.Notes)
+}
+
+// invitations of a meeting come in the order of their ids.
+func invitations(t *testing.T, e Engine) {
+	s := e.Open(t)
+	create(t, s, full(2))
+	c := newMeeting(1)
+	for _, id := range []meeting.InvitationID{"inv_c", "inv_a", "inv_b"} {
+		c.Invitations = append(c.Invitations, meeting.Invitation{ID: id, Meeting: c.Meeting.ID, Role: meeting.Visitor, CreatedAt: t0(), ExpiresAt: after(time.Hour)})
+	}
+	create(t, s, c)
+	got := must[[]meeting.Invitation](t)(s.Meetings().Invitations(t.Context(), c.Meeting.ID))
+	equal(t, got, []meeting.Invitation{c.Invitations[1], c.Invitations[2], c.Invitations[0]})
+	equal(t, len(must[[]meeting.Invitation](t)(s.Meetings().Invitations(t.Context(), "mtg_none"))), 0)
 }

@@ -272,9 +272,49 @@ func listenerCut(t *testing.T, e Engine) {
 	}
 	cfg := e.Fresh(t)
 	a, b := OpenAt(t, cfg), OpenAt(t, cfg)
+	heard := hears(b)
 	command(t, cfg.Database, `
 select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'listen ringdown'`)
 	awaitWake(t, b) // it listens again, and something may have been missed
+	awaitID(t, heard, "")
 	create(t, a, newMeeting(1))
 	awaitWake(t, b)
+	awaitID(t, heard, "mtg_000001")
+}
+
+// hears collects what a store tells of other nodes' changes.
+func hears(s *store.Store) <-chan meeting.ID {
+	heard := make(chan meeting.ID, 100)
+	s.Meetings().Tell(func(id meeting.ID) { heard <- id })
+	return heard
+}
+
+func awaitID(t *testing.T, heard <-chan meeting.ID, want meeting.ID) {
+	t.Helper()
+	ctx, cancel := contextOf(t)
+	defer cancel()
+	select {
+	case got := <-heard:
+		equal(t, got, want)
+	case <-ctx.Done():
+		t.Fatalf("nobody told of %q", want)
+	}
+}
+
+// changesAcross: each node hears of the others' changes, with the meeting, and
+// not of its own.
+func changesAcross(t *testing.T, e Engine) {
+	two := nodes(t, e, 2)
+	a, b := hears(two[0]), hears(two[1])
+	c := create(t, two[0], newMeeting(1))
+	awaitID(t, b, c.Meeting.ID)
+	c = next(c) // without an event
+	c.Invitations = []meeting.Invitation{{ID: "inv_1", Meeting: c.Meeting.ID}}
+	save(t, two[0], c)
+	awaitID(t, b, c.Meeting.ID)
+	relayed(t, two[0], perMeeting)
+	create(t, two[1], newMeeting(2))
+	awaitID(t, a, "mtg_000002")
+	create(t, two[0], newMeeting(3))
+	awaitID(t, b, "mtg_000003") // and nothing of the relay before it
 }

@@ -25,6 +25,8 @@ func Run(t *testing.T, e Engine) {
 		{"an expired idempotency key is free", expiredKey},
 		{"meetings come due in order", due},
 		{"presence", presence},
+		{"notes", notes},
+		{"invitations", invitations},
 		{"everything is there after a restart", restart},
 		{"signing keys: the first one stays", signingKeys},
 		{"values stay out of errors", quietErrors},
@@ -49,6 +51,7 @@ func Run(t *testing.T, e Engine) {
 		{"one node's lease passes to another", leaseOfTheDead},
 		{"nodes start together", startTogether},
 		{"wakes reach other nodes", wakesAcross},
+		{"changes reach other nodes with their meeting", changesAcross},
 		{"a cut listener comes back", listenerCut},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, e) })
