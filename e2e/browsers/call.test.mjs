@@ -5,7 +5,8 @@ import { after, before, describe, test } from 'node:test';
 import { browsers, launch } from '../lib/browser.mjs';
 import { startDaemon } from '../lib/daemon.mjs';
 import { waitForMovingVideo } from '../lib/media.mjs';
-import { hook, listen, press, said, state, talk, within, words } from '../lib/people.mjs';
+import { listen, said, talk } from '../lib/people.mjs';
+import { hook, press, state, within, words } from '../lib/steps.mjs';
 
 /** A screen as good as any, drawn: only the capture is made up, the sending and the receiving are real. */
 const drawnScreen = () => {

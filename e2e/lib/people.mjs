@@ -1,9 +1,7 @@
 // Two people in a call, brought there as they would come: by their links.
 import assert from 'node:assert/strict';
 import { newPage } from './browser.mjs';
-
-export const hook = (name) => `[data-test="${name}"]`;
-export const within = { timeout: 20_000 };
+import { hook, press, state, within } from './steps.mjs';
 
 /** api asks with the administrator's key. */
 export async function api(daemon, path, body, method = body ? 'POST' : 'GET') {
@@ -15,26 +13,7 @@ export async function api(daemon, path, body, method = body ? 'POST' : 'GET') {
   return answer.status === 204 ? undefined : answer.json();
 }
 
-/** press clicks what a person would click, once it is there and can be. */
-export async function press(page, selector) {
-  for (;;) {
-    const element = await page.waitForSelector(selector, { ...within, visible: true });
-    if (await element.evaluate((e) => e.isConnected && !e.disabled && (e.click(), true)).catch(() => false)) return;
-    await new Promise((done) => setTimeout(done, 50)); // busy: a person would wait too
-  }
-}
-
-/** words waits until the element says something like this. */
-export async function words(page, selector, pattern) {
-  await page.waitForFunction((s, p) => new RegExp(p).test(document.querySelector(s)?.innerText ?? ''), within, selector, pattern.source);
-}
-
-/** state waits until the page is in one of its states. */
-export async function state(page, wanted) {
-  await page.waitForFunction((s) => document.body.dataset.state === s, within, wanted);
-}
-
-/** heard collects what the page's live region says from now on. */
+/** listen collects what the page's live region says from now on. */
 export async function listen(page) {
   await page.evaluate(() => {
     window.testSaid = [];

@@ -2,11 +2,7 @@
 // tells of people, in one list.
 
 import type { Participant, RemoteTrack } from '../lib/signal';
-import type { Word } from '../lib/stats';
 import type { Meeting, Role } from './model';
-
-/** What newer servers add to a participant of the room. */
-export type Seen = Participant & { readonly away?: boolean; readonly quality?: { readonly word: Word; readonly side: 'upload' | 'download' } };
 
 export interface Other {
   readonly id: string;
@@ -15,7 +11,8 @@ export interface Other {
   readonly name: string;
   /** Lost the connection; the place is kept for a while. */
   readonly away: boolean;
-  readonly quality?: Seen['quality'];
+  /** What they say of their own connection. */
+  readonly quality?: Participant['quality'];
   readonly tracks: readonly RemoteTrack[];
 }
 
@@ -24,17 +21,17 @@ export interface Other {
  * order of the meeting. Whoever is in the meeting but not in the room lost the
  * connection.
  */
-export function others(meeting: Meeting, seen: readonly Seen[], me: string | undefined, first: Role): Other[] {
+export function others(meeting: Meeting, seen: readonly Participant[], me: string | undefined, first: Role): Other[] {
   const here = new Map(seen.map((p) => [p.id, p]));
   const known = meeting.participants.filter((p) => p.id !== me);
   const list: Other[] = [];
   for (const p of known) {
     const there = here.get(p.id);
     here.delete(p.id);
-    if (there) list.push({ id: p.id, role: p.role, name: p.name || there.name, away: there.away ?? false, tracks: there.tracks, ...(there.quality && { quality: there.quality }) });
+    if (there) list.push({ id: p.id, role: p.role, name: p.name || there.name, away: there.away, tracks: there.tracks, ...(there.quality && { quality: there.quality }) });
     else if (p.joined_at !== undefined && !p.left_at) list.push({ id: p.id, role: p.role, name: p.name ?? '', away: true, tracks: [] });
   }
-  for (const p of here.values()) list.push({ id: p.id, role: p.role as Role, name: p.name, away: p.away ?? false, tracks: p.tracks, ...(p.quality && { quality: p.quality }) });
+  for (const p of here.values()) list.push({ id: p.id, role: p.role as Role, name: p.name, away: p.away, tracks: p.tracks, ...(p.quality && { quality: p.quality }) });
   return list.sort((a, b) => Number(b.role === first) - Number(a.role === first));
 }
 

@@ -4,10 +4,10 @@
 import { Problem, socketURL } from '../lib/api';
 import { Emitter } from '../lib/emitter';
 import { Signal, type Reason, type RemoteTrack } from '../lib/signal';
-import { Steady, type Quality } from '../lib/stats';
+import type { Quality } from '../lib/stats';
 import type { LocalMedia } from './media';
 import type { Role } from './model';
-import { Shares, others, track, type Other, type Seen } from './people';
+import { Shares, others, track, type Other } from './people';
 import { Screen } from './screen';
 import { final, type MeetingSession } from './session';
 
@@ -15,11 +15,6 @@ export interface RoomEvents {
   change: undefined;
   /** Somebody began to share the screen. */
   shares: Other;
-}
-
-/** What newer servers say of who speaks: "" is nobody. */
-interface Speakers {
-  readonly active: string;
 }
 
 const qualityMs = 2000;
@@ -31,11 +26,12 @@ export class Room extends Emitter<RoomEvents> {
   #timer: ReturnType<typeof setInterval> | undefined;
   #release: (() => void)[] = [];
   #sent: { camera?: MediaStreamTrack | null; microphone?: MediaStreamTrack | null } = {};
-  #steady = new Steady();
   #shares = new Shares();
   #decoded = new Map<string, { frames: number; still: number }>();
   #awaySince = new Map<string, number>();
   readonly screen = new Screen();
+  /** Our own connection, in a word that does not flicker. */
+  quality: Quality | undefined;
   /** The name to join with where the invitation has none. */
   name = '';
   /** Who speaks, "" for nobody. */
@@ -66,17 +62,12 @@ export class Room extends Emitter<RoomEvents> {
   /** Everybody else, whoever we came to talk to first. */
   get others(): Other[] {
     const { meeting } = this.session;
-    return others(meeting, (this.#signal?.participants ?? []) as readonly Seen[], meeting.you?.participant ?? this.#signal?.me, this.otherRole);
+    return others(meeting, this.#signal?.participants ?? [], meeting.you?.participant ?? this.#signal?.me, this.otherRole);
   }
 
   /** Whoever we came to talk to. */
   get other(): Other | undefined {
     return this.others[0];
-  }
-
-  /** Our own connection, in a word that does not flicker. */
-  get quality(): Quality | undefined {
-    return this.#steady.shown;
   }
 
   /** Whose screen is shown large. */
@@ -111,13 +102,13 @@ export class Room extends Emitter<RoomEvents> {
     const signal = new Signal({ ticket: () => this.#ticket(), giveUpMs });
     this.#signal = signal;
     signal.on('participants', () => this.#tell());
-    (signal as unknown as { on(name: 'speakers', hear: (s: Speakers) => void): void }).on('speakers', ({ active }) => {
+    signal.on('speakers', ({ active }) => {
       this.speaker = active;
       this.emit('change', undefined);
     });
     signal.on('lost', () => (this.lostAt = Date.now()));
     signal.on('state', (state) => {
-      if (state !== 'connected') this.#steady.reset();
+      if (state !== 'connected') this.quality = undefined;
       if (state !== 'connected') this.speaker = '';
       this.#tell();
     });
@@ -161,7 +152,7 @@ export class Room extends Emitter<RoomEvents> {
     for (const release of this.#release.splice(0)) release();
     if (this.#signal && this.#signal.state !== 'ended') this.#signal.leave();
     this.#decoded.clear();
-    this.#steady.reset();
+    this.quality = undefined;
   }
 
   #tell(): void {
@@ -219,7 +210,7 @@ export class Room extends Emitter<RoomEvents> {
     if (signal.state !== 'connected') return;
     const now = await signal.quality().catch(() => undefined);
     if (signal !== this.#signal || !now) return;
-    this.#steady.read(now);
+    this.quality = now;
     if (document.visibilityState === 'visible') this.#watch(now.frames);
     this.emit('change', undefined);
   }

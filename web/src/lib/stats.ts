@@ -38,14 +38,54 @@ const narrowAfter = 3; // readings: at the beginning every browser feels its way
 const none: Sums = { at: 0, bytes: 0, packets: 0, lost: 0 };
 const number = (value: unknown) => (typeof value === 'number' ? value : 0);
 
-/** StatsReader remembers the last reading, so that each one tells of the time between. */
+const rank: Readonly<Record<Word, number>> = { good: 0, fair: 1, weak: 2 };
+const worseAfter = 2;
+const betterAfter = 4;
+const otherAfter = 3;
+
+/**
+ * Steady keeps a word on the screen from flickering: it gets worse after 2
+ * readings in a row, better after 4, and changes its reason after 3. Of a
+ * stretch that is better it takes the worst.
+ */
+export class Steady {
+  #shown: Quality | undefined;
+  #streak: Quality[] = [];
+
+  /** read takes one reading and gives what to show. */
+  read(now: Quality): Quality {
+    const shown = this.#shown;
+    if (!shown) return (this.#shown = now);
+    const way = (q: Quality) => Math.sign(rank[q.word] - rank[shown.word]) || (reason(q) === reason(shown) ? 0 : 2);
+    const streak = way(now) === 0 ? [] : this.#streak.length > 0 && way(this.#streak[0]!) !== way(now) ? [now] : [...this.#streak, now];
+    this.#streak = streak;
+    if (way(now) === 0) return (this.#shown = now);
+    const enough = way(now) === 1 ? worseAfter : way(now) === -1 ? betterAfter : otherAfter;
+    if (streak.length < enough) return shown;
+    this.#streak = [];
+    return (this.#shown = way(now) === -1 ? streak.reduce((a, b) => (rank[b.word] > rank[a.word] ? b : a)) : now);
+  }
+}
+
+const reason = (q: Quality): string => (q.word === 'good' ? '' : q.why === 'delay' ? 'delay' : q.side);
+
+/** StatsReader remembers the last reading, so that each one tells of the time between; its word is a steady one. */
 export class StatsReader {
+  #steady = new Steady();
   #up = none;
   #down = none;
   #pictures = new Map<string, number>();
   #narrow = 0;
 
+  /** read gives what is fit to be shown and told. */
   read(publish: RTCStatsReport, subscribe: RTCStatsReport): Quality {
+    const now = this.measure(publish, subscribe);
+    const { word, side, why, paused } = this.#steady.read(now);
+    return { ...now, word, side, why, paused };
+  }
+
+  /** measure judges the time since the last reading alone. */
+  measure(publish: RTCStatsReport, subscribe: RTCStatsReport): Quality {
     const up = { ...none };
     const down = { ...none };
     const [frames, pictures] = [new Map<string, number>(), new Map<string, number>()];
@@ -104,44 +144,3 @@ function between(was: Sums, now: Sums, received: boolean): Direction {
   if (was.at === 0 || ms <= 0 || packets < 0) return { bitsPerSecond: 0, loss: 0 };
   return { bitsPerSecond: Math.round(((now.bytes - was.bytes) * 8000) / ms), loss: total > 0 ? Math.min(1, lost / total) : 0 };
 }
-
-const rank: Readonly<Record<Word, number>> = { good: 0, fair: 1, weak: 2 };
-const worseAfter = 2;
-const betterAfter = 4;
-const otherAfter = 3;
-
-/**
- * Steady keeps a word on the screen from flickering: it gets worse after 2
- * readings in a row, better after 4, and changes its reason after 3. Of a
- * stretch that is better it takes the worst.
- */
-export class Steady {
-  #shown: Quality | undefined;
-  #streak: Quality[] = [];
-
-  get shown(): Quality | undefined {
-    return this.#shown;
-  }
-
-  /** read takes one reading and gives what to show. */
-  read(now: Quality): Quality {
-    const shown = this.#shown;
-    if (!shown) return (this.#shown = now);
-    const way = (q: Quality) => Math.sign(rank[q.word] - rank[shown.word]) || (reason(q) === reason(shown) ? 0 : 2);
-    const streak = way(now) === 0 ? [] : this.#streak.length > 0 && way(this.#streak[0]!) !== way(now) ? [now] : [...this.#streak, now];
-    this.#streak = streak;
-    if (way(now) === 0) return (this.#shown = now);
-    const enough = way(now) === 1 ? worseAfter : way(now) === -1 ? betterAfter : otherAfter;
-    if (streak.length < enough) return shown;
-    this.#streak = [];
-    return (this.#shown = way(now) === -1 ? streak.reduce((a, b) => (rank[b.word] > rank[a.word] ? b : a)) : now);
-  }
-
-  /** reset forgets everything: a new connection is judged anew. */
-  reset(): void {
-    this.#shown = undefined;
-    this.#streak = [];
-  }
-}
-
-const reason = (q: Quality): string => (q.word === 'good' ? '' : q.why === 'delay' ? 'delay' : q.side);
