@@ -32,7 +32,7 @@ export class Screen extends Emitter<ScreenEvents> {
       const video = stream.getVideoTracks()[0];
       if (!video) return 'failed';
       video.contentHint = 'detail'; // sharp letters before smooth motion
-      video.addEventListener('ended', () => this.#end(stream));
+      video.onended = () => this.#end(stream);
       this.#stream = stream;
       this.emit('change', undefined);
       return 'on';

@@ -22,6 +22,7 @@ export interface DeviceChoice {
 
 const storageKey = 'ringdown.devices';
 const video: MediaTrackConstraints = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } };
+const askMs = 300; // nobody answers a question faster
 const audio: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
 /** platform is where the settings of a browser are found: the steps differ on phones. */
@@ -75,9 +76,10 @@ async function named(error: unknown, kind: DeviceKind, tookMs: number): Promise<
     case 'SecurityError':
       return embedded() ? 'frame' : 'insecure';
     default:
-      if (framed(kind)) return 'frame';
+      // Where the browser does not tell of the frame, a refusal without a question is taken for its doing: a window of its own helps either way.
+      if (framed(kind) || (embedded() && policy() === undefined && tookMs < askMs)) return 'frame';
       // A person needs a moment to say no; a refusal without a question comes at once.
-      return (await permission(kind)) === 'denied' && tookMs < 300 ? 'blocked_here' : 'denied';
+      return (await permission(kind)) === 'denied' && tookMs < askMs ? 'blocked_here' : 'denied';
   }
 }
 
@@ -94,10 +96,8 @@ export async function permission(kind: DeviceKind): Promise<PermissionState | un
 const framed = (kind: DeviceKind): boolean => embedded() && withheld(kind);
 
 /** withheld is what the browser says of a permission of this document; Firefox and Safari do not tell. */
-function withheld(feature: string): boolean {
-  const policy = (document as Document & { featurePolicy?: { allowsFeature(name: string): boolean } }).featurePolicy;
-  return policy !== undefined && !policy.allowsFeature(feature);
-}
+const withheld = (feature: string): boolean => policy()?.allowsFeature(feature) === false;
+const policy = () => (document as Document & { featurePolicy?: { allowsFeature(name: string): boolean } }).featurePolicy;
 
 export interface DeviceList {
   cameras: MediaDeviceInfo[];
