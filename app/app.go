@@ -127,7 +127,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	if err != nil {
 		return a, err
 	}
-	box, err := newOutbox(a.store, vendors, registry, log)
+	box, err := newOutbox(a.store, a.cfg.Outbox, vendors, registry, log)
 	if err != nil {
 		return a, err
 	}
@@ -298,9 +298,9 @@ func sameOrigin(public string) func(origin, host string) bool {
 	}
 }
 
-func newOutbox(s *store.Store, vendors []connectors.Connector, registry prometheus.Registerer, log *slog.Logger) (*outbox.Outbox, error) {
+func newOutbox(s *store.Store, cfg outbox.Config, vendors []connectors.Connector, registry prometheus.Registerer, log *slog.Logger) (*outbox.Outbox, error) {
 	o := outbox.Options{
-		Store: s.Outbox(), Deliverers: map[string]outbox.Deliverer{}, Now: time.Now, Log: log.With("part", "outbox"), Metrics: registry,
+		Store: s.Outbox(), Config: cfg, Deliverers: map[string]outbox.Deliverer{}, Now: time.Now, Log: log.With("part", "outbox"), Metrics: registry,
 	}
 	for _, v := range vendors {
 		if t, ok := v.(outbox.Translator); ok {

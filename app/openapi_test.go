@@ -14,6 +14,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"ringdown/config"
+	"ringdown/internal/leak"
 )
 
 // The tests of this file are generated from the OpenAPI document: what it
@@ -66,6 +67,7 @@ func (c callers) good(op *openapi3.Operation, path string) with {
 func has(need openapi3.SecurityRequirement, scheme string) bool { _, ok := need[scheme]; return ok }
 
 func TestBadInput(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		h.manyAddresses()
 		raw := h.must(200, "GET", "/openapi.json", nil, nil).raw
@@ -359,6 +361,7 @@ var pathParam = regexp.MustCompile(`:([a-z]+)`)
 // TestEveryRouteSaysWho walks all mounted routes: none is open by omission, and
 // every one of /v1 is in the document with the same ways in.
 func TestEveryRouteSaysWho(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		doc, err := openapi3.NewLoader().LoadFromData(h.must(200, "GET", "/openapi.json", nil, nil).raw)
 		if err != nil {
@@ -395,6 +398,7 @@ func TestEveryRouteSaysWho(t *testing.T) {
 
 // TestAnswers holds good answers against the document.
 func TestAnswers(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		doc, err := openapi3.NewLoader().LoadFromData(h.must(200, "GET", "/openapi.json", nil, nil).raw)
 		if err != nil {

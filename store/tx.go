@@ -6,7 +6,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	mrand "math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -222,6 +224,18 @@ func params(from, n int) string {
 	}
 	return string(append(b, ')'))
 }
+
+// tuples is "($1), ($2)" for 2.
+func tuples(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("($%d)", i+1)
+	}
+	return strings.Join(list, ", ")
+}
+
+// sorted are the keys of m in order.
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // anys is list as parameters.
 func anys[T any](list []T) []any {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // segmentBytes of a stream pass as one.
@@ -138,12 +139,31 @@ func (t *TCP) carry(l *tcpLink, n int) {
 		server.Close()
 		return
 	}
+	if !t.greet(l) {
+		server.Close()
+		return
+	}
 	var g sync.WaitGroup
 	g.Go(func() { l.half(up, l.client, server) })
 	g.Go(func() { l.half(down, server, l.client) })
 	g.Wait()
 	l.client.Close()
 	server.Close()
+}
+
+// greet waits as long as the handshake of a connection would have taken: the
+// kernel made it with us, at once. False if the connection is reset meanwhile.
+func (t *TCP) greet(l *tcpLink) bool {
+	up, _ := t.networks[Up].conditions()
+	down, _ := t.networks[Down].conditions()
+	trip := time.NewTimer(up.Delay + down.Delay)
+	defer trip.Stop()
+	select {
+	case <-trip.C:
+		return true
+	case <-l.done:
+		return false
+	}
 }
 
 // half carries one direction until it ends.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"ringdown/internal/leak"
 	"ringdown/media"
 	"ringdown/media/signal"
 	"ringdown/media/signal/signaltest"
@@ -71,6 +72,7 @@ func quote(s string) string {
 }
 
 func TestHandshake(t *testing.T) {
+	leak.Check(t)
 	full := func(mc *media.Config, _ *signal.Config) { mc.MaxPeersPerRoom, mc.MaxPeers = 1, 2 }
 	n := start(t, full)
 	n.dial(may("full", "a"))
@@ -141,6 +143,7 @@ func TestHandshake(t *testing.T) {
 }
 
 func TestUpgradeIsRefused(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	dial := func(origin, protocol string) int {
 		o := &websocket.DialOptions{HTTPHeader: http.Header{}}
@@ -174,11 +177,13 @@ func TestUpgradeIsRefused(t *testing.T) {
 }
 
 func TestHelloHasToComeInTime(t *testing.T) {
+	leak.Check(t)
 	n := start(t, func(_ *media.Config, c *signal.Config) { c.HelloTimeout = 50 * time.Millisecond })
 	n.raw().closed() // or the test times out
 }
 
 func TestBadMessages(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	r := n.raw()
 	r.say(`{"type":"hello","versions":[1],"token":` + quote(token(media.Grant{Room: "r", Participant: "a", PublishVideo: true})) + `}`)
@@ -271,6 +276,7 @@ func TestBadMessages(t *testing.T) {
 }
 
 func TestMessageThatIsTooLarge(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	r := n.raw()
 	_ = r.ws.Write(in(t), websocket.MessageText, make([]byte, 300<<10)) // may fail half way
@@ -281,6 +287,7 @@ func TestMessageThatIsTooLarge(t *testing.T) {
 
 // A client that floods is cut; the call of the others goes on.
 func TestFlood(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
 	flow(t, publish(t, a, camera)[0], 2500)
@@ -304,6 +311,7 @@ func TestFlood(t *testing.T) {
 }
 
 func TestDuplicateTakesThePlace(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
 	flow(t, publish(t, a, camera)[0], 2500)
@@ -329,6 +337,7 @@ func TestDuplicateTakesThePlace(t *testing.T) {
 }
 
 func TestEndsWithAReason(t *testing.T) {
+	leak.Check(t)
 	for _, tc := range []struct {
 		name   string
 		end    func(n *node)
@@ -360,7 +369,8 @@ func TestEndsWithAReason(t *testing.T) {
 
 // A socket that dies without leave, and one that stays silent, are away at once;
 // when they do not come back they have left with the reason network.
-func TestDeadSocket(t *testing.T) {
+func TestM3_who_does_not_come_back_has_left_with_network(t *testing.T) {
+	leak.Check(t)
 	n := start(t, func(m *media.Config, c *signal.Config) { c.Ping, m.Reconnect = 50*time.Millisecond, time.Second })
 	b := n.dial(may("r", "b"))
 	n.dial(may("r", "drops")).Drop()
@@ -380,6 +390,7 @@ func TestDeadSocket(t *testing.T) {
 }
 
 func TestSnapshotAndChanges(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	drain := func() {
 		select {
@@ -409,6 +420,7 @@ func TestSnapshotAndChanges(t *testing.T) {
 }
 
 func TestNewChecksItsConfiguration(t *testing.T) {
+	leak.Check(t)
 	if _, err := signal.New(nil, tokens{}, signal.Config{}, nil); err == nil || !strings.Contains(err.Error(), "AllowOrigin") {
 		t.Errorf("a configuration without AllowOrigin: %v", err)
 	}
