@@ -213,6 +213,7 @@ export class Signal extends Emitter<SignalEvents> {
     const p = this.#published.get(source);
     if (!p || p.muted === muted) return;
     p.muted = muted;
+    this.#turned.set(source, Date.now());
     this.#legs?.publish.refresh(p);
     this.#session?.wire?.send({ type: 'track', source, muted });
   }
@@ -387,7 +388,7 @@ export class Signal extends Emitter<SignalEvents> {
   /** A new socket has the old legs: what was on its way is said again, and a path that nothing comes through gets new addresses. */
   async #resume(legs: Legs): Promise<void> {
     for (const { source, muted } of this.#published.values()) {
-      if (Date.now() - (this.#turned.get(source) ?? 0) < unheardMs) this.#send({ type: 'track', source, muted });
+      if (Date.now() - (this.#turned.get(source) ?? -Infinity) < unheardMs) this.#send({ type: 'track', source, muted });
     }
     legs.publish.again();
     const [up, down] = await Promise.all([alive(legs.publish.peer), alive(legs.subscribe.peer)]);
