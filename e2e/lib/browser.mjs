@@ -29,7 +29,7 @@ function find(name) {
 }
 
 const launchers = {
-  chromium: (env, { camera, cameras = 1 }) =>
+  chromium: (env, { camera }) =>
     puppeteer.launch({
       executablePath: find('chromium'),
       headless: true,
@@ -37,7 +37,7 @@ const launchers = {
       acceptInsecureCerts: true,
       args: [
         '--no-sandbox',
-        `--use-fake-device-for-media-stream=device-count=${cameras}`,
+        '--use-fake-device-for-media-stream',
         ...(camera ? [`--use-file-for-fake-video-capture=${camera}`] : []),
         '--use-fake-ui-for-media-stream',
         '--auto-select-desktop-capture-source=Entire screen',
@@ -77,7 +77,7 @@ const launchers = {
     }),
 };
 
-/** launch starts a browser, in Chromium with a film as its camera if one is named, or with several `cameras`; close it in the test's `after`. */
+/** launch starts a browser, in Chromium with a film as its camera if one is named; close it in the test's `after`. */
 export async function launch(name, options = {}) {
   // proxies of the machine are not for the pages of a test
   const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^(https?|all)_proxy$/i.test(key)));

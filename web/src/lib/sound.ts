@@ -8,6 +8,7 @@ const answeredNotes: Note[] = [[880, 0, 0.35]];
 const leftNotes: Note[] = [[261.63, 0, 0.45]];
 const messageNotes: Note[] = [[1318.5, 0, 0.06]];
 const testMs = 2000;
+const patienceMs = 1500;
 const ringEveryMs = 1800; // as --pulse
 
 export class Sounds {
@@ -60,16 +61,16 @@ export class Sounds {
   async tryOut(speaker: string): Promise<void> {
     this.unlock();
     const context = this.#context!;
-    await context.resume();
+    await within(context.resume());
     if (!speaker) {
       this.#notes(context, context.destination, answeredNotes, 1);
       return;
     }
     const out = context.createMediaStreamDestination();
     const player = new Audio() as HTMLAudioElement & { setSinkId(id: string): Promise<void> };
-    await player.setSinkId(speaker);
+    await within(player.setSinkId(speaker));
     player.srcObject = out.stream;
-    await player.play();
+    await within(player.play());
     this.#notes(context, out, answeredNotes, 1);
     setTimeout(() => (player.srcObject = null), testMs);
   }
@@ -93,4 +94,9 @@ export class Sounds {
       tone.stop(start + length);
     }
   }
+}
+
+/** within rejects what a machine without any speaker never answers. */
+function within<T>(answer: Promise<T>): Promise<T> {
+  return Promise.race([answer, new Promise<never>((_, reject) => setTimeout(() => reject(new Error('no answer')), patienceMs))]);
 }
