@@ -58,13 +58,6 @@ func (n *network) set(c impair.Conditions) {
 	n.udp.Set(c)
 }
 
-// cut ends or mends all of the line.
-func (n *network) cut(cut bool) {
-	n.web.Block(cut)
-	n.tcp.Block(cut)
-	n.udp.Block(cut)
-}
-
 // via is what signaltest needs to stay on the line.
 func (n *network) via(kind string, _ netip.AddrPort) (netip.AddrPort, bool) {
 	if kind == "udp" {
@@ -181,9 +174,23 @@ func (s *scene) end(t *testing.T) {
 	_ = s.stream.ws.CloseNow()
 }
 
+// judged tells whether figures are judged now: alone on the machine, with as
+// many calls as the promise says.
+func judged() bool { return os.Getenv("RINGDOWN_PROMISES") != "" }
+
+// figure prints a figure of a promise, and judges it if it is to be judged.
+func figure(t *testing.T, id, what string, took []time.Duration, limit time.Duration) {
+	t.Helper()
+	got := p95(took)
+	t.Logf("promise %s %s p95 %d ms (at most %d ms)", id, what, got.Milliseconds(), limit.Milliseconds())
+	if judged() && got > limit {
+		t.Errorf("%s: p95 is %s of %d, at most %s", what, got, len(took), limit)
+	}
+}
+
 // calls is the size of a measurement: few, unless promises are judged.
 func calls() int {
-	if os.Getenv("RINGDOWN_PROMISES") != "" {
+	if judged() {
 		return 20
 	}
 	return 3

@@ -54,11 +54,11 @@ func TestM1_a_quick_picture_after_accept(t *testing.T) {
 	}
 	t.Run("on a good line", func(t *testing.T) {
 		took := pictures(t, "a good line", impair.Conditions{}, nil, throughRelay)
-		t.Logf("promise M1 picture p95 %.2f s (at most 1.0 s)", p95(took).Seconds())
+		figure(t, "M1", "picture", took, time.Second)
 	})
 	t.Run("at 150 ms round trip and 3 % loss", func(t *testing.T) {
 		took := pictures(t, "150 ms, 3 %", impair.Conditions{Delay: 75 * time.Millisecond, Loss: 0.03}, nil, throughRelay)
-		t.Logf("promise M1 picture at 150 ms and 3 %% loss p95 %.2f s (at most 2.5 s)", p95(took).Seconds())
+		figure(t, "M1", "picture at 150 ms and 3 % loss", took, 2500*time.Millisecond)
 	})
 }
 
@@ -79,5 +79,5 @@ func TestM7_works_without_UDP(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("promise M7 joined without UDP p95 %.2f s (at most 4 s)", p95(took).Seconds())
+	figure(t, "M7", "joined without UDP", took, 4*time.Second)
 }

@@ -219,6 +219,7 @@ func TestS10Headers(t *testing.T) {
 			},
 		}},
 		{Method: "GET", Path: "/button.js", Who: Anyone, Handler: says("js"), Headers: Headers{CrossOrigin: true, Cache: "public, max-age=300"}},
+		{Method: "GET", Path: "/v1/file", Who: Anyone, Handler: says("bytes"), Headers: Headers{Sandbox: true, Cache: "private, no-store"}},
 		{Method: "GET", Path: "/page-fault", Who: Anyone, Headers: Headers{Page: true, Cache: "public"}, Handler: func(*gin.Context) error {
 			return fault.New(fault.NotFound, "gone")
 		}},
@@ -230,6 +231,7 @@ func TestS10Headers(t *testing.T) {
 		{"/m/known", "https://shop.example https://www.shop.example", "no-store", "same-origin", "camera=(self)"},
 		{"/m/other", "'none'", "no-store", "same-origin", "camera=(self)"},
 		{"/button.js", "'none'", "public, max-age=300", "cross-origin", "camera=()"},
+		{"/v1/file", "'none'", "private, no-store", "same-origin", "camera=()"},
 		{"/page-fault", "'none'", "no-store", "same-origin", "camera=(self)"},
 	} {
 		resp, _ := b.do(t, "GET", tc.path, "")
@@ -240,6 +242,9 @@ func TestS10Headers(t *testing.T) {
 		}
 		if strings.Contains(csp, "unsafe") || !strings.HasPrefix(csp, "default-src 'none'") {
 			t.Errorf("%s: policy %q", tc.path, csp)
+		}
+		if strings.Contains(csp, "; sandbox;") != (tc.path == "/v1/file") {
+			t.Errorf("%s: sandbox in %q", tc.path, csp)
 		}
 		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
 			t.Errorf("%s: headers %v", tc.path, h)

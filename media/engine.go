@@ -215,6 +215,14 @@ func codecs() (*webrtc.MediaEngine, error) {
 	return m, m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: audioLevelURI}, webrtc.RTPCodecTypeAudio)
 }
 
+// usualCodec is what browsers send if nobody asks for another.
+func usualCodec(k Kind) webrtc.RTPCodecParameters {
+	if k == Audio {
+		return webrtc.RTPCodecParameters{RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000}}
+	}
+	return webrtc.RTPCodecParameters{RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8, ClockRate: 90000}}
+}
+
 // pionLog sends what pion logs to debug: its warnings are about the network of
 // one client, and hold addresses.
 type pionLog struct{ log *slog.Logger }

@@ -73,7 +73,8 @@ func (c Config) Validate() error {
 }
 
 const (
-	batch      = 200             // of claims and of completions in one transaction
+	batch      = 200 // of claims and of completions in one transaction
+	rest       = 15 * time.Millisecond
 	storeGrace = 5 * time.Second // for the store's last words while stopping
 )
 
@@ -88,6 +89,11 @@ type Sender struct {
 	wake       chan struct{}
 
 	ended chan Done // closed by Run when no attempt runs any more
+
+	// Replayed deliveries are claimed a few at a time with a rest between, by Run
+	// alone: at full speed they would keep the store's only writer busy.
+	rested  time.Time // when they may be claimed again
+	waiting bool      // some may be left since the last time
 
 	mu   sync.Mutex
 	held map[int64]hold // claimed and not yet finished or released; mu
@@ -164,12 +170,22 @@ func (s *Sender) claim(ctx context.Context, now time.Time) (claimed []Delivery, 
 		s.log.WarnContext(ctx, "deliveries came too late and were not sent", "count", n)
 	}
 	room := s.room()
+	resting := now.Before(s.rested)
+	if resting {
+		room.Replayed = 0
+	}
 	if room.Limit <= 0 {
 		return nil, false, nil // finish wakes Run
 	}
 	all, err := s.store.Claim(ctx, now, now.Add(s.cfg.Lease), room)
 	if err != nil {
 		return nil, false, err
+	}
+	if !resting {
+		s.waiting = slices.ContainsFunc(all, func(d Delivery) bool { return d.Replayed })
+		if s.waiting {
+			s.rested = now.Add(rest)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,11 +222,14 @@ func (s *Sender) room() Room {
 // idle is how long nothing will become due, counted from the claim made for
 // now; at most Config.Poll.
 func (s *Sender) idle(ctx context.Context, now time.Time) time.Duration {
-	due, err := s.store.NextDue(ctx, now)
-	if err != nil || due.IsZero() {
-		return s.cfg.Poll
+	wait := s.cfg.Poll
+	if due, err := s.store.NextDue(ctx, now); err == nil && !due.IsZero() {
+		wait = min(wait, due.Sub(s.now()))
 	}
-	return min(s.cfg.Poll, max(0, due.Sub(s.now())))
+	if s.waiting {
+		wait = min(wait, s.rested.Sub(s.now()))
+	}
+	return max(0, wait)
 }
 
 // attempt makes one attempt of d. ctx ending means: start none. work ending

@@ -166,8 +166,13 @@ func TestMemoryBehavesAsTheStore(t *testing.T) {
 // run runs an Outbox until stop.
 func run(t *testing.T, s outbox.Store, to outbox.Deliverer, cfg outbox.Config) (stop func()) {
 	t.Helper()
+	return runWith(t, s, to, cfg, echo{ring: time.Hour})
+}
+
+func runWith(t *testing.T, s outbox.Store, to outbox.Deliverer, cfg outbox.Config, translator outbox.Translator) (stop func()) {
+	t.Helper()
 	box, err := outbox.New(outbox.Options{
-		Store: s, Translators: []outbox.Translator{echo{ring: time.Hour}}, Deliverers: map[string]outbox.Deliverer{"desk": to},
+		Store: s, Translators: []outbox.Translator{translator}, Deliverers: map[string]outbox.Deliverer{"desk": to},
 		Config: cfg, Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {

@@ -66,7 +66,7 @@ where head = false and state = 'pending' and id in (
 	select (select n.id from delivery n where n.dest = f.dest and n.lane = f.lane and n.state = 'pending' order by n.id limit 1)
 	from delivery f where f.id in `+params(1, len(ids))+`)
 and not exists (
-	select 1 from delivery h where h.dest = delivery.dest and h.lane = delivery.lane and h.state = 'pending' and h.head = true)`, anys(ids)...)
+	select 1 from delivery h where h.dest = delivery.dest and h.lane = delivery.lane and h.head = true)`, anys(ids)...)
 	return err
 }
 
@@ -76,7 +76,7 @@ func (o *Outbox) demote(ctx context.Context, tx *sql.Tx, ids []int64, now int64)
 	_, err := exec(ctx, tx, `
 update delivery set head = false
 where head = true and lease_until <= $1 and id in (
-	select h.id from delivery f join delivery h on h.dest = f.dest and h.lane = f.lane and h.state = 'pending' and h.head = true
+	select h.id from delivery f join delivery h on h.dest = f.dest and h.lane = f.lane and h.head = true
 	where f.id in `+params(2, len(ids))+`
 	and exists (select 1 from delivery n where n.dest = h.dest and n.lane = h.lane and n.state = 'pending' and n.id < h.id))`,
 		append([]any{now}, anys(ids)...)...)
@@ -95,7 +95,7 @@ with recursive t (target) as (
 // Claim leases heads; see outbox.Store. It takes of each target what there is
 // room for.
 func (o *Outbox) Claim(ctx context.Context, now, until time.Time, room outbox.Room) ([]outbox.Delivery, error) {
-	due, err := all(ctx, o.s.read, func(r scanner) (d outbox.Due, err error) {
+	due, err := hot(ctx, o.s, func(r scanner) (d outbox.Due, err error) {
 		var lane int64
 		err = r.Scan(&d.Target, &lane, &d.N)
 		d.Replayed = lane == laneReplay
@@ -150,7 +150,7 @@ func (o *Outbox) Expire(ctx context.Context, now time.Time) (int64, error) {
 	const late = `state = 'pending' and expires_at > 0 and expires_at <= $1 and lease_until <= $1`
 	var n int64
 	for {
-		ids, err := all(ctx, o.s.read, oneID, `select id from delivery where `+late+` order by expires_at, id limit $2`, ms(now), int64(inOne))
+		ids, err := hot(ctx, o.s, oneID, `select id from delivery where `+late+` order by expires_at, id limit $2`, ms(now), int64(inOne))
 		if err != nil {
 			return n, o.s.explain(ctx, "look for late deliveries", err)
 		}

@@ -9,24 +9,24 @@ import (
 
 // NextDue is when the outbox has something to do; see outbox.Store.
 func (o *Outbox) NextDue(ctx context.Context, now time.Time) (time.Time, error) {
-	var due, late *int64
-	err := o.s.read.QueryRowContext(ctx, targets+`
+	type times struct{ due, late *int64 }
+	list, err := hot(ctx, o.s, func(r scanner) (t times, err error) { return t, r.Scan(&t.due, &t.late) }, targets+`
 select (
 	select min((select min(d.next_at) from delivery d where d.head = true and d.target = t.target and d.lane = l.lane and d.next_at > $1))
 	from t, (select 0 as lane union all select 1) l where t.target is not null
 ), (
 	select min(expires_at) from delivery where state = 'pending' and expires_at > 0 and expires_at > $1
-)`, ms(now)).Scan(&due, &late)
+)`, ms(now))
 	if err != nil {
 		return time.Time{}, o.s.explain(ctx, "read next delivery", err)
 	}
-	if due == nil || late != nil && *late < *due {
-		due = late
+	var next int64
+	for _, t := range []*int64{list[0].due, list[0].late} {
+		if t != nil && (next == 0 || *t < next) {
+			next = *t
+		}
 	}
-	if due == nil {
-		return time.Time{}, nil
-	}
-	return at(*due), nil
+	return at(next), nil
 }
 
 // List returns deliveries; see outbox.Store.

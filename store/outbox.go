@@ -29,7 +29,7 @@ func (o *Outbox) Relay(ctx context.Context, limit int, now time.Time, draft func
 		id  int64
 		doc string
 	}
-	waiting, err := all(ctx, o.s.read, func(r scanner) (e row, err error) { return e, r.Scan(&e.id, &e.doc) },
+	waiting, err := hot(ctx, o.s, func(r scanner) (e row, err error) { return e, r.Scan(&e.id, &e.doc) },
 		`select id, doc from event where relayed = false order by id limit $1`, limited(limit, maxRows))
 	if err != nil || len(waiting) == 0 {
 		return 0, o.s.explain(ctx, "read events to relay", err)

@@ -78,7 +78,7 @@ func (o *Outbox) ReplayStep(ctx context.Context, limit int, now time.Time) (n in
 		id, at, upto int64
 		selection    string
 	}
-	open, err := all(ctx, o.s.read, func(r scanner) (j order, err error) {
+	open, err := hot(ctx, o.s, func(r scanner) (j order, err error) {
 		return j, r.Scan(&j.id, &j.at, &j.upto, &j.selection)
 	}, `select id, at, upto, selection from replay where ended_at = 0 order by id limit 1`)
 	if err != nil || len(open) == 0 {

@@ -41,6 +41,7 @@ type Store struct {
 	log         *slog.Logger
 	wakes       chan struct{} // one slot
 	tell        atomic.Pointer[func(meeting.ID)]
+	kept        sync.Map // *sql.Stmt of the readers' pool by text; see hot
 
 	closing sync.Once
 	stop    func() // ends the listener and waits for it; PostgreSQL
@@ -81,6 +82,11 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		if s.stop != nil {
 			s.stop()
+		}
+		for _, stmt := range s.kept.Range {
+			if stmt, ok := stmt.(*sql.Stmt); ok {
+				err = errors.Join(err, stmt.Close())
+			}
 		}
 		for _, db := range []*sql.DB{s.read, s.write} {
 			if db != nil {

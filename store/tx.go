@@ -176,6 +176,34 @@ func all[T any](ctx context.Context, q querier, scan func(scanner) (T, error), q
 	return list, rows.Err()
 }
 
+// hot is all for a read of one fixed text that is made many times a second: it
+// is parsed once. (pgx does so by itself.)
+func hot[T any](ctx context.Context, s *Store, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	return all(ctx, prepared{s}, scan, query, args...)
+}
+
+// prepared is the readers' pool with every text it was given kept parsed.
+type prepared struct{ s *Store }
+
+func (p prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if kept, ok := p.s.kept.Load(query); ok {
+		if stmt, ok := kept.(*sql.Stmt); ok {
+			return stmt.QueryContext(ctx, args...)
+		}
+	}
+	stmt, err := p.s.read.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if other, there := p.s.kept.LoadOrStore(query, stmt); there {
+		_ = stmt.Close()
+		if o, ok := other.(*sql.Stmt); ok {
+			stmt = o
+		}
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
 // exec runs one statement and returns how many rows it changed.
 func exec(ctx context.Context, tx *sql.Tx, query string, args ...any) (int64, error) {
 	r, err := tx.ExecContext(ctx, query, args...)

@@ -91,7 +91,7 @@ func now() state {
 // warm has the runtime open what it keeps for ever, its poller above all.
 func warm() {
 	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil { //nolint:noctx // closed at once
-		l.Close()
+		_ = l.Close()
 	}
 }
 

@@ -3,6 +3,7 @@ package leak
 import (
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,8 +32,8 @@ func (r *recorder) Errorf(format string, args ...any) {
 }
 
 func (r *recorder) end() {
-	for i := len(r.cleanups) - 1; i >= 0; i-- {
-		r.cleanups[i]()
+	for _, do := range slices.Backward(r.cleanups) {
+		do()
 	}
 }
 

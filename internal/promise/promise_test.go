@@ -11,7 +11,7 @@ import (
 // awaited are promises whose tests are being written. It is empty when the table
 // is whole.
 func awaited() []string {
-	return []string{"C2", "C3", "C6", "D4", "D5", "D6", "D7", "D8", "D9", "D10", "M3", "M9"}
+	return []string{"D5"}
 }
 
 // A promise without a test is not one, and a test that is named after a promise

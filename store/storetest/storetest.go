@@ -29,6 +29,7 @@ func Run(t *testing.T, e Engine) {
 		{"invitations", invitations},
 		{"everything is there after a restart", restart},
 		{"signing keys: the first one stays", signingKeys},
+		{"API keys", apiKeys},
 		{"values stay out of errors", quietErrors},
 		{"one of eight saves wins", saveRaces},
 		{"one of eight requests gets the key", keyRaces},

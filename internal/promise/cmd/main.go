@@ -11,7 +11,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -24,22 +23,21 @@ import (
 )
 
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("promises: ")
 	runs := flag.Int("runs", 3, "how often each is run; the median counts")
 	limit := flag.Duration("timeout", 20*time.Minute, "of one run")
 	verbose := flag.Bool("v", false, "print what the tests print")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	r := runner{runs: *runs, limit: *limit, verbose: *verbose, built: map[string]string{}}
 	kept, err := r.all(ctx, flag.Args())
 	r.clean()
-	if err != nil {
-		log.Fatal(err)
+	stop()
+	if err == nil && !kept {
+		err = errors.New("not all promises are kept")
 	}
-	if !kept {
-		log.Fatal("not all promises are kept")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "promises:", err)
+		os.Exit(1)
 	}
 }
 
@@ -82,14 +80,14 @@ func (r *runner) all(ctx context.Context, wanted []string) (bool, error) {
 			if len(tests[p.ID]) == 0 {
 				break
 			}
-			output := ""
+			var output strings.Builder
 			for _, folder := range tests[p.ID] {
-				output += r.run(ctx, p.ID, folder)
+				output.WriteString(r.run(ctx, p.ID, folder))
 			}
 			if ctx.Err() != nil {
 				return false, errors.New("interrupted")
 			}
-			runs = append(runs, promise.Read(p.ID, output))
+			runs = append(runs, promise.Read(p.ID, output.String()))
 		}
 		lines = append(lines, promise.Judge(p, runs)...)
 	}

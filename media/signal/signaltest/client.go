@@ -190,7 +190,7 @@ func open(ctx context.Context, url string, opts Options) (*websocket.Conn, error
 	if opts.DialContext != nil {
 		o.HTTPClient = &http.Client{Transport: &http.Transport{DialContext: opts.DialContext, DisableKeepAlives: true}}
 	}
-	ws, _, err := websocket.Dial(ctx, url, o)
+	ws, _, err := websocket.Dial(ctx, url, o) //nolint:bodyclose // it is the socket's
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ update delivery set head = true where id in (select min(id) from delivery where 
 
 drop index delivery_pending;
 create index delivery_pending on delivery (dest, lane, id) where state = 'pending';
+create unique index delivery_head on delivery (dest, lane) where head = true;
 create index delivery_heads on delivery (target, lane, next_at, id) where head = true;
 create index delivery_created on delivery (created_at, id);
 create index delivery_done on delivery (done_at) where done_at > 0;

@@ -61,7 +61,9 @@ export interface Message {
   readonly role: Role;
   readonly name?: string;
   readonly via?: string;
+  /** May be empty beside a file. */
   readonly text: string;
+  readonly file?: SentFile;
   readonly at: string;
   readonly mine: boolean;
 }
@@ -84,6 +86,15 @@ export interface Invitation {
   readonly expires_at: string;
   readonly participant?: string;
   readonly state: 'created' | 'opened' | 'joined' | 'revoked' | 'expired';
+}
+
+export interface SentFile {
+  readonly id: string;
+  readonly name: string;
+  readonly type: string;
+  readonly size: number;
+  readonly width?: number;
+  readonly height?: number;
 }
 
 export interface Session {

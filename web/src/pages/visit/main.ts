@@ -11,7 +11,7 @@ import { setTheme, themeFrom } from '../../lib/theme';
 import { t, text } from '../../lib/words';
 import { brand } from '../../call/brand';
 import '../../call/chat';
-import { sender } from '../../call/chat';
+import { spoken } from '../../call/chat';
 import { wholeProblem } from '../../call/devices';
 import { frame, place, title } from '../../call/frame';
 import { gonePage, goneTitle, rejoin, rejoinMs } from '../../call/gone';
@@ -209,7 +209,7 @@ export class VisitPage extends PageElement {
 
   #said(message: Message): void {
     sounds.message();
-    live.say(`${sender(message)}: ${message.text}`);
+    live.say(spoken(message));
     if (!this.chatOpen) this.unread += 1;
   }
 
