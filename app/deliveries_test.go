@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ringdown/access"
+	"ringdown/internal/leak"
 )
 
 // rung makes a meeting that rings the demo's desk and waits until the ring's
@@ -35,6 +36,7 @@ func (h *house) deliveries(query string) []map[string]any {
 }
 
 func TestDeliveriesAreShownWithoutSecretsAndSentAgain(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		made, one := h.rung()
 		secret := strings.Split(made.text("links.agent"), "#")[1]
@@ -97,6 +99,7 @@ func TestDeliveriesAreShownWithoutSecretsAndSentAgain(t *testing.T) {
 }
 
 func TestAPIKeysAreMadeOnceAndRevokedAtOnce(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		a := h.must(201, "POST", "/v1/keys", bearer(h.key), map[string]string{"name": "shop server", "role": access.Integrator})
 		key, id := a.text("key"), a.text("id")

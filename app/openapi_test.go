@@ -213,7 +213,7 @@ func badCases(method, path, meeting string, op *openapi3.Operation, c callers) [
 	// The path and the query.
 	if param := paramRE.FindStringSubmatch(path); param != nil {
 		for name, bad := range map[string]string{"a NUL byte": "mtg_%00abcd", "too long": strings.Repeat("a", 41), "a blank": "mtg%20abc", "no UTF-8": "mtg_%ff%fe", "unknown": "mtg_00000000"} {
-			bc := badCase{name: fmt.Sprintf("%s %s: path with %s", method, path, name), method: method, path: paramRE.ReplaceAllString(path, bad), headers: good, body: body, status: []int{400, 404, 422}}
+			bc := badCase{name: fmt.Sprintf("%s %s: path with %s", method, path, name), method: method, path: filled(strings.Replace(path, param[0], bad, 1), meeting), headers: good, body: body, status: []int{400, 404, 422}}
 			if name != "unknown" {
 				bc.pointer, bc.status = "path:"+param[1], []int{400, 422}
 			}

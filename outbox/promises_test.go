@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ringdown/internal/leak"
 	"ringdown/meeting"
 	"ringdown/outbox"
 	"ringdown/store/storetest"
@@ -26,6 +27,7 @@ func stubborn(r outbox.Result) func(context.Context, outbox.Delivery) outbox.Res
 
 // TestD3: whatever makes an attempt be repeated, the public id is the same.
 func TestD3_a_duplicate_is_known_by_its_id(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			cfg := e.Fresh(t)
@@ -206,6 +208,7 @@ func TestD4_an_attempt_has_fifteen_seconds(t *testing.T) {
 // TestD5: the store's suite makes random histories; this one runs the whole
 // outbox on a real store with receivers that answer in every way, and adds up.
 func TestD5_the_ledger_adds_up(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			s := e.Open(t)
@@ -261,6 +264,7 @@ func TestD5_the_ledger_adds_up(t *testing.T) {
 
 // TestD6: the receiver is down past the ring's end, then up.
 func TestD6_a_ring_is_fresh_or_not_sent(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			s := e.Open(t)

@@ -13,13 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"ringdown/app"
 	"ringdown/config"
+	"ringdown/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // daemon is a running demo and the command line beside it.
 type daemon struct {
@@ -103,6 +102,7 @@ func contains(t *testing.T, what, text string, words ...string) {
 }
 
 func TestACallIsFollowedFromTheCommandLine(t *testing.T) {
+	leak.Check(t)
 	d := startDaemon(t)
 	var made struct{ ID, Reference string }
 	d.json(&made, "meeting", "create", "--topic", "Lamp", "--name", "Anna", "--ring", "now")
@@ -155,6 +155,7 @@ func TestACallIsFollowedFromTheCommandLine(t *testing.T) {
 }
 
 func TestTailTellsWhatComes(t *testing.T) {
+	leak.Check(t)
 	d := startDaemon(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -183,6 +184,7 @@ func TestTailTellsWhatComes(t *testing.T) {
 }
 
 func TestKeysAreManagedFromTheCommandLine(t *testing.T) {
+	leak.Check(t)
 	d := startDaemon(t)
 	var made struct{ ID, Key string }
 	d.json(&made, "key", "create", "Shop server")
