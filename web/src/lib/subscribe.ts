@@ -6,7 +6,8 @@ import type { Kind, Source } from './signal';
 export interface Offer {
   id: number;
   sdp: string;
-  tracks: { mid: string; participant: string; source: Source; kind: Kind }[];
+  /** Left out while nobody sends anything. */
+  tracks?: { mid: string; participant: string; source: Source; kind: Kind }[];
 }
 
 export class SubscribeLeg {
@@ -41,7 +42,7 @@ export class SubscribeLeg {
 
     const byMid = new Map(this.peer.getTransceivers().map((t) => [t.mid, t.receiver.track]));
     const media = new Map<string, MediaStreamTrack>();
-    for (const { mid, participant, source } of m.tracks) {
+    for (const { mid, participant, source } of m.tracks ?? []) {
       const track = byMid.get(mid);
       if (track) media.set(`${participant}/${source}`, track);
     }
