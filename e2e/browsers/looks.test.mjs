@@ -6,13 +6,13 @@ import { after, before, describe, test } from 'node:test';
 import { launch, newPage } from '../lib/browser.mjs';
 import { startDaemon } from '../lib/daemon.mjs';
 import { complaintsOfAxe, gallery, overflow, sizes } from '../lib/looks.mjs';
+import { hook, press, state } from '../lib/steps.mjs';
 
-const hook = (name) => `[data-test="${name}"]`;
 const langs = ['en', 'fr', 'it'];
 /** inLanguage is a link that opens in a language, its secret kept behind. */
 const inLanguage = (link, lang) => link.replace('#', `?lang=${lang}#`);
 
-describe('the look of every screen', { timeout: 280_000 }, () => {
+describe('the look of every screen', { timeout: 400_000 }, () => {
   let browser, daemon;
   before(async () => {
     daemon = await startDaemon();
@@ -41,10 +41,6 @@ describe('the look of every screen', { timeout: 280_000 }, () => {
     await page.goto(url);
     return page;
   }
-  async function press(page, selector) {
-    await (await page.waitForSelector(selector, { visible: true, timeout: 20_000 })).evaluate((e) => e.click());
-  }
-  const state = (page, wanted) => page.waitForFunction((s) => document.body.dataset.state === s, { timeout: 20_000 }, wanted);
 
   /** look takes the pictures and judges. */
   async function look(page, name) {

@@ -188,7 +188,7 @@ export class CallStage extends PageElement {
     const words = media.view ? (back ? t('call.you-back') : t('call.you')) : t('call.you-no-camera');
     return html`<button type="button" class="tile tile--self call__self call__self--${this.corner}" data-test="self-view" aria-label=${`${words}. ${t('call.move-self')}`} title=${t('call.move-self')} @pointerdown=${this.#drag} @click=${this.#nextCorner}>
       <call-self .media=${media}></call-self>
-      ${media.view ? nothing : html`<span class="call__nobody" aria-hidden="true"><span class="face face--sm">${initials(this.self) || icon('user')}</span></span>`}
+      ${media.view ? nothing : html`<span class="call__nobody" aria-hidden="true"><span class="face face--sm">${icon('user')}</span></span>`}
       <span class="tile__name">${media.microphone.on ? nothing : icon('mic-off')}${words}</span>
     </button>`;
   }
