@@ -258,6 +258,11 @@ test('a leg that nothing comes through gets new addresses, each in its own way',
   assert.equal(net.last().sent.find((m) => m.type === 'restart').leg, 'subscribe');
 });
 
+test('a mute told into a dead socket is told again on the new one', async (t) => {
+  const { net } = await resumed(t, ({ signal }) => signal.setMuted('camera', true));
+  assert.deepEqual(net.last().sent.filter((m) => m.type === 'track'), [{ type: 'track', source: 'camera', muted: true }]);
+});
+
 test('an offer without an answer is made again on the new socket', async (t) => {
   const { net } = await resumed(t, ({ signal }) => signal.unpublish('camera'));
   const offer = net.last().sent.find((m) => m.type === 'offer');

@@ -6,7 +6,7 @@ import { Problem, call, idempotencyKey, socketURL, type CallOptions } from '../l
 import { Emitter } from '../lib/emitter';
 import { Events } from '../lib/events';
 import { fetchFile, limitBytes, sendFile } from '../lib/files';
-import type { Meeting, Message, RoomTicket, SentFile, Session } from './model';
+import type { Invitation, Meeting, Message, Note, RoomTicket, SentFile, Session } from './model';
 
 export interface Ticket {
   readonly id: string;
@@ -41,6 +41,8 @@ export interface SessionEvents {
   change: undefined;
   /** Somebody else wrote just now (not history). */
   said: Message;
+  /** The agents' notes, at the beginning of the stream and after each change; visitors are never told. */
+  notes: readonly Note[];
   /** The link does not open the meeting any more. */
   lost: Problem;
 }
@@ -68,6 +70,7 @@ export class MeetingSession extends Emitter<SessionEvents> {
     this.#events = new Events<Meeting, Message>({ url: socketURL('/v1/events'), token: () => this.#token });
     this.#events.on('meeting', (meeting) => this.#take(meeting));
     this.#events.on('message', (message) => this.#hear(message));
+    this.#events.on('notes', (notes) => this.emit('notes', notes as readonly Note[]));
     this.#events.on('state', () => this.emit('change', undefined));
     this.#events.on('bye', () => void this.#again());
   }
@@ -134,8 +137,30 @@ export class MeetingSession extends Emitter<SessionEvents> {
     return this.#act('end', undefined, { keepalive: true });
   }
 
-  join(): Promise<RoomTicket> {
-    return this.#call<RoomTicket>('join', { body: { audio: true, video: true } });
+  /** join asks for a place in the room; the name fills an empty one. */
+  join(name = ''): Promise<RoomTicket> {
+    return this.#call<RoomTicket>('join', { body: { audio: true, video: true, ...(name && { name }) } });
+  }
+
+  /** saveNote puts our own note; `last` is the page's last breath. */
+  async saveNote(words: string, last = false): Promise<readonly Note[]> {
+    return (await this.#call<{ notes: Note[] }>('notes/mine', { method: 'PUT', body: { text: words }, keepalive: last })).notes;
+  }
+
+  async notes(): Promise<readonly Note[]> {
+    return (await this.#call<{ notes: Note[] }>('notes', { method: 'GET' })).notes;
+  }
+
+  async invitations(): Promise<readonly Invitation[]> {
+    return (await this.#call<{ invitations: Invitation[] }>('invitations', { method: 'GET' })).invitations;
+  }
+
+  invite(role: Invitation['role'], name: string): Promise<Invitation> {
+    return this.#call<Invitation>('invitations', { body: { role, ...(name && { name }) }, idempotencyKey: idempotencyKey() });
+  }
+
+  async revoke(id: string): Promise<void> {
+    await this.#call<unknown>(`invitations/${encodeURIComponent(id)}`, { method: 'DELETE' });
   }
 
   /** say sends a message; it stands in `pending` until the server has it. */

@@ -103,20 +103,21 @@ export class PublishLeg {
 
   async #offer(): Promise<void> {
     this.#told = false;
+    const offered = this.#offered(); // as the description has it: what changes while it is made goes into the next one
     await this.peer.setLocalDescription(await this.peer.createOffer());
     this.#offers += 1;
-    this.send({ type: 'offer', leg: 'publish', id: this.#offers, sdp: this.peer.localDescription?.sdp, tracks: this.#list() });
+    const tracks = offered.map(([p, transceiver]) => ({ mid: transceiver.mid, kind: p.kind, source: p.source, muted: p.muted }));
+    this.send({ type: 'offer', leg: 'publish', id: this.#offers, sdp: this.peer.localDescription?.sdp, tracks });
     this.#told = true;
     for (const candidate of this.#early.splice(0)) this.#sendCandidate(candidate);
   }
 
-  #list(): object[] {
-    const list = [];
-    for (const [source, { mid, direction }] of this.#senders) {
+  /** What is sent now, with its section. */
+  #offered(): [Publication, RTCRtpTransceiver][] {
+    return [...this.#senders].flatMap(([source, transceiver]) => {
       const p = this.#wanted.get(source);
-      if (p && direction === 'sendonly') list.push({ mid, kind: p.kind, source, muted: p.muted });
-    }
-    return list;
+      return p && transceiver.direction === 'sendonly' ? [[p, transceiver] as [Publication, RTCRtpTransceiver]] : [];
+    });
   }
 
   async answer(m: { id: number; sdp: string }): Promise<void> {

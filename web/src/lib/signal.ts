@@ -136,6 +136,7 @@ interface Legs {
 }
 
 const protocolVersion = 1;
+const unheardMs = 90_000; // a loss is noticed late, and mended within a minute
 const firstWordMs = 6000;
 /** How long a try to come back may take; it is given up for the next one, which may find the network back. */
 const tryMs = [2000, 2000, 3000, 4000, 6000] as const;
@@ -160,6 +161,8 @@ export class Signal extends Emitter<SignalEvents> {
   #present = new Map<string, Presence>();
   #media = new Map<string, MediaStreamTrack>();
   #published = new Map<Source, Publication>();
+  /** When a source was last turned off or on: told into a dead socket, it is told again. */
+  #turned = new Map<Source, number>();
   #reader = new StatsReader();
 
   constructor(private readonly options: SignalOptions) {
@@ -210,6 +213,7 @@ export class Signal extends Emitter<SignalEvents> {
     const p = this.#published.get(source);
     if (!p || p.muted === muted) return;
     p.muted = muted;
+    this.#turned.set(source, Date.now());
     this.#legs?.publish.refresh(p);
     this.#session?.wire?.send({ type: 'track', source, muted });
   }
@@ -383,6 +387,9 @@ export class Signal extends Emitter<SignalEvents> {
 
   /** A new socket has the old legs: what was on its way is said again, and a path that nothing comes through gets new addresses. */
   async #resume(legs: Legs): Promise<void> {
+    for (const { source, muted } of this.#published.values()) {
+      if (Date.now() - (this.#turned.get(source) ?? -Infinity) < unheardMs) this.#send({ type: 'track', source, muted });
+    }
     legs.publish.again();
     const [up, down] = await Promise.all([alive(legs.publish.peer), alive(legs.subscribe.peer)]);
     if (legs !== this.#legs) return;
