@@ -182,6 +182,9 @@ func (a *API) retryDelivery(c *gin.Context) error {
 	if d.State == outbox.Pending {
 		return fault.New(fault.Conflict, "this delivery has not ended: it is tried again by itself")
 	}
+	if !d.ExpiresAt.IsZero() && !d.ExpiresAt.After(a.now()) {
+		return fault.New(fault.Conflict, "the time of this delivery is over: a ring is fresh or not sent")
+	}
 	ctx := c.Request.Context()
 	err = a.cfg.Deliveries.Requeue(ctx, d.ID, d.State, a.now())
 	if errors.Is(err, meeting.ErrNoRow) {
@@ -218,10 +221,10 @@ func (n newReplay) selection(now time.Time) (outbox.Selection, error) {
 		sel.Kinds = append(sel.Kinds, meeting.Kind(k))
 	}
 	for _, s := range n.States {
-		c.Unless(s == string(outbox.Delivered) || s == string(outbox.Failed) || s == string(outbox.Expired), "/states", "must be of delivered, failed, expired")
+		c.Unless(s == string(outbox.Delivered) || s == string(outbox.Failed), "/states", "must be of delivered and failed")
 		sel.States = append(sel.States, outbox.State(s))
 	}
-	c.Unless(len(n.States) <= 3, "/states", "must be at most 3")
+	c.Unless(len(n.States) <= 2, "/states", "must be at most 2")
 	at := func(pointer, raw string) time.Time {
 		if raw == "" {
 			return time.Time{}

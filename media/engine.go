@@ -107,6 +107,9 @@ func (e *engine) configure() error {
 	}
 	se.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
 	// ICE has proved the client's address; DTLS need not prove it again.
+	// A lost message of the handshake is said again after this long, doubled each
+	// time. Pion's second would be most of a first picture; browsers begin at 50 ms.
+	se.SetDTLSRetransmissionInterval(100 * time.Millisecond)
 	se.SetDTLSInsecureSkipHelloVerify(true)
 	return se.SetICEAddressRewriteRules(e.sockets.rewriteRules()...)
 }

@@ -59,7 +59,7 @@ func (l *leg) reserve() bool {
 		}
 		// The codec decides how the section resends, so only tracks of the codec
 		// that nearly everybody sends fit in.
-		free := &subscription{leg: l, track: &Track{owner: l.peer, kind: k, codec: usualCodec(k)}}
+		free := &subscription{leg: l, track: &Track{number: l.peer.hub.number(), owner: l.peer, kind: k, codec: usualCodec(k)}}
 		tr, err := l.pc.AddTransceiverFromTrack(free, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
 		if err != nil {
 			l.peer.log.Debug("no section reserved", "kind", k, "err", err)

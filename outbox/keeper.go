@@ -14,26 +14,22 @@ type Keeper struct {
 	now   func() time.Time
 	log   *slog.Logger
 	met   *metrics
-	wake  chan struct{}
 }
 
 const (
-	replayBatch = 100
+	replayBatch = 25                    // holds the writer, or the dests, for a few milliseconds
 	replayRest  = 40 * time.Millisecond // between two batches
-	pruneBatch  = 200
-	pruneRest   = 100 * time.Millisecond
+	pruneBatch  = 100
+	pruneRest   = 50 * time.Millisecond
 	pruneEvery  = 10 * time.Minute
 )
 
 // newKeeper makes a Keeper; see New.
 func newKeeper(store Store, cfg Config, now func() time.Time, log *slog.Logger, met *metrics) *Keeper {
-	return &Keeper{store: store, cfg: cfg.withDefaults(), now: now, log: log, met: met, wake: make(chan struct{}, 1)}
+	return &Keeper{store: store, cfg: cfg.withDefaults(), now: now, log: log, met: met}
 }
 
-// Wake makes Run look for replays now. It never blocks.
-func (k *Keeper) Wake() { nudge(k.wake) }
-
-// Run works until ctx ends.
+// Run works until ctx ends. It sees a new replay within Config.Poll.
 func (k *Keeper) Run(ctx context.Context) error {
 	var prune time.Time
 	for ctx.Err() == nil {
@@ -52,7 +48,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 			}
 			prune = now.Add(pruneEvery)
 		}
-		pause(ctx, k.wake, k.cfg.Poll, err != nil)
+		pause(ctx, nil, k.cfg.Poll, true)
 	}
 	return nil
 }

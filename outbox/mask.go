@@ -3,6 +3,7 @@ package outbox
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"regexp"
 	"strings"
@@ -36,7 +37,7 @@ func Masked(body []byte) any {
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err == nil {
-		if _, err := d.Token(); err == io.EOF { //nolint:errorlint // Decoder.Token returns it bare
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
 			return m.value(v)
 		}
 	}

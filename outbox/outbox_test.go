@@ -646,7 +646,9 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	ok := outbox.Options{Store: newMemory(), Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()}
 	short := ok
 	short.Config = outbox.Config{Timeout: time.Minute, Lease: time.Minute}
-	for _, o := range []outbox.Options{{}, short} {
+	crowded, forgetful := ok, ok
+	crowded.Config, forgetful.Config = outbox.Config{PerTarget: 65}, outbox.Config{Keep: time.Minute}
+	for _, o := range []outbox.Options{{}, short, crowded, forgetful} {
 		if _, err := outbox.New(o); err == nil {
 			t.Errorf("%+v was taken", o.Config)
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 // Outbox is the Relay, the Sender and the Keeper of one process on one store.
-// The store's wakes have one reader; it passes them on to all.
+// The store's wakes have one reader; it passes them on to the first two.
 type Outbox struct {
 	Relay  *Relay
 	Sender *Sender
@@ -68,7 +68,6 @@ func (o *Outbox) Run(ctx context.Context) error {
 			case <-o.store.Wakes():
 				o.Relay.Wake()
 				o.Sender.Wake()
-				o.Keeper.Wake()
 			}
 		}
 	})

@@ -74,7 +74,7 @@ func (c Config) Validate() error {
 
 const (
 	batch      = 200 // of claims and of completions in one transaction
-	rest       = 15 * time.Millisecond
+	rest       = 12 * time.Millisecond
 	storeGrace = 5 * time.Second // for the store's last words while stopping
 )
 

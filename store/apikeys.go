@@ -19,7 +19,7 @@ type APIKey struct {
 	RevokedAt time.Time // zero: good
 }
 
-const apiKeyColumns = `id, name, role, hash, created_at, last_used, revoked_at`
+const apiKeyColumns = `id, name, role, hash, created_at, last_used, revoked_at` //nolint:gosec // names of columns
 
 func scanAPIKey(r scanner) (k APIKey, err error) {
 	var created, used, revoked int64

@@ -40,16 +40,20 @@ func scanDelivery(r scanner) (d outbox.Delivery, err error) {
 
 // lockDests makes everybody else who would move heads of these dests wait for
 // the transaction's end. SQLite has one writer.
-func (o *Outbox) lockDests(ctx context.Context, tx *sql.Tx, dests []string) error {
+func (o *Outbox) lockDests(ctx context.Context, tx hotTx, dests []string) error {
 	if o.s.sql.lockDests == "" {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, fmt.Sprintf(o.s.sql.lockDests, tuples(len(dests))), anys(dests)...)
+	query, args := fmt.Sprintf(o.s.sql.lockDests, tuples(len(dests))), anys(dests)
+	if len(dests) > inOne { // in two steps they would be taken out of order
+		query, args = o.s.sql.lockAll, nil
+	}
+	_, err := tx.ExecContext(ctx, query, args...)
 	return err
 }
 
 // lockDestsOf is lockDests for the dests of deliveries.
-func (o *Outbox) lockDestsOf(ctx context.Context, tx *sql.Tx, ids []int64) error {
+func (o *Outbox) lockDestsOf(ctx context.Context, tx hotTx, ids []int64) error {
 	if o.s.sql.lockDestsOf == "" {
 		return nil
 	}
@@ -59,7 +63,7 @@ func (o *Outbox) lockDestsOf(ctx context.Context, tx *sql.Tx, ids []int64) error
 
 // promote gives the dests and lanes of these deliveries a head where they have
 // none and something is pending.
-func (o *Outbox) promote(ctx context.Context, tx *sql.Tx, ids []int64) error {
+func (o *Outbox) promote(ctx context.Context, tx hotTx, ids []int64) error {
 	_, err := exec(ctx, tx, `
 update delivery set head = true
 where head = false and state = 'pending' and id in (
@@ -72,7 +76,7 @@ and not exists (
 
 // demote takes the head of the dests and lanes of these deliveries back where an
 // older one is pending and nobody holds the head at now.
-func (o *Outbox) demote(ctx context.Context, tx *sql.Tx, ids []int64, now int64) error {
+func (o *Outbox) demote(ctx context.Context, tx hotTx, ids []int64, now int64) error {
 	_, err := exec(ctx, tx, `
 update delivery set head = false
 where head = true and lease_until <= $1 and id in (
@@ -131,7 +135,8 @@ where t.target is not null`, ms(now), int64(room.Target))
 		args = append(args, d.Target, int64(d.N))
 	}
 	var got []outbox.Delivery
-	err = o.s.change(ctx, "claim deliveries", func(tx *sql.Tx) (_ bool, err error) {
+	err = o.s.change(ctx, "claim deliveries", func(raw *sql.Tx) (_ bool, err error) {
+		tx := hotTx{raw, o.s}
 		got, err = all(ctx, tx, scanDelivery, `
 update delivery set lease_until = $1, lease_by = $2
 where `+fmt.Sprintf(o.s.sql.idAmong, strings.Join(parts, "\n\tunion all"))+`
@@ -158,7 +163,8 @@ func (o *Outbox) Expire(ctx context.Context, now time.Time) (int64, error) {
 			return n, nil
 		}
 		var ended int64
-		err = o.s.change(ctx, "expire deliveries", func(tx *sql.Tx) (_ bool, err error) {
+		err = o.s.change(ctx, "expire deliveries", func(raw *sql.Tx) (_ bool, err error) {
+			tx := hotTx{raw, o.s}
 			if err := o.lockDestsOf(ctx, tx, ids); err != nil {
 				return false, err
 			}
@@ -185,7 +191,8 @@ func oneID(r scanner) (id int64, err error) { return id, r.Scan(&id) }
 // Requeue makes a delivery pending again; see outbox.Store.
 func (o *Outbox) Requeue(ctx context.Context, delivery int64, from outbox.State, now time.Time) error {
 	ids := []int64{delivery}
-	return o.s.change(ctx, "requeue delivery", func(tx *sql.Tx) (bool, error) {
+	return o.s.change(ctx, "requeue delivery", func(raw *sql.Tx) (bool, error) {
+		tx := hotTx{raw, o.s}
 		if err := o.lockDestsOf(ctx, tx, ids); err != nil {
 			return false, err
 		}

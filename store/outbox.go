@@ -51,7 +51,8 @@ func (o *Outbox) Relay(ctx context.Context, limit int, now time.Time, draft func
 	}
 
 	var relayed int
-	err = o.s.change(ctx, "relay events", func(tx *sql.Tx) (bool, error) {
+	err = o.s.change(ctx, "relay events", func(raw *sql.Tx) (bool, error) {
+		tx := hotTx{raw, o.s}
 		// One process at a time: the ids of deliveries then rise in the order of
 		// their commits, and no later one of a dest is seen before an earlier one.
 		if _, err := exec(ctx, tx, `update relay_turn set turn = turn + 1`); err != nil {
@@ -84,7 +85,7 @@ type drafted struct {
 
 // add writes new deliveries. The first one of a dest that has none pending is
 // its head.
-func (o *Outbox) add(ctx context.Context, tx *sql.Tx, list []drafted) error {
+func (o *Outbox) add(ctx context.Context, tx hotTx, list []drafted) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -93,10 +94,10 @@ func (o *Outbox) add(ctx context.Context, tx *sql.Tx, list []drafted) error {
 		targets[d.target]++
 		waits[d.dest] = false
 	}
+	if err := o.lockDests(ctx, tx, sorted(waits)); err != nil {
+		return err
+	}
 	for dests := range slices.Chunk(sorted(waits), inOne) {
-		if err := o.lockDests(ctx, tx, dests); err != nil {
-			return err
-		}
 		busy, err := all(ctx, tx, func(r scanner) (dest string, err error) { return dest, r.Scan(&dest) },
 			`with d (dest) as (values `+tuples(len(dests))+`)
 select dest from d where (select min(p.id) from delivery p where p.dest = d.dest and p.lane = 0 and p.state = 'pending') is not null`, anys(dests)...)
@@ -165,7 +166,8 @@ func (o *Outbox) Finish(ctx context.Context, done []outbox.Done) error {
 		ids[i] = d.Attempt.Delivery
 		retries = retries || d.State == outbox.Pending
 	}
-	return o.s.change(ctx, "finish attempts", func(tx *sql.Tx) (bool, error) {
+	return o.s.change(ctx, "finish attempts", func(raw *sql.Tx) (bool, error) {
+		tx := hotTx{raw, o.s}
 		if err := o.lockDestsOf(ctx, tx, ids); err != nil {
 			return false, err
 		}
@@ -197,7 +199,7 @@ func (o *Outbox) Finish(ctx context.Context, done []outbox.Done) error {
 
 // settle writes what an attempt means for its delivery and returns the
 // attempt's number, 0 if there is no such delivery.
-func (o *Outbox) settle(ctx context.Context, tx *sql.Tx, d outbox.Done) (int64, error) {
+func (o *Outbox) settle(ctx context.Context, tx hotTx, d outbox.Done) (int64, error) {
 	var next, end int64
 	set := `head = false`
 	if d.State == outbox.Pending {
@@ -225,7 +227,7 @@ where id = $5 and `
 }
 
 // number returns the only number of the only row, 0 if there is none.
-func number(ctx context.Context, tx *sql.Tx, query string, args ...any) (int64, error) {
+func number(ctx context.Context, tx querier, query string, args ...any) (int64, error) {
 	list, err := all(ctx, tx, func(r scanner) (n int64, err error) { return n, r.Scan(&n) }, query, args...)
 	if err != nil || len(list) == 0 {
 		return 0, err

@@ -103,7 +103,8 @@ func (o *Outbox) ReplayStep(ctx context.Context, limit int, now time.Time) (n in
 	if len(ids) == limit {
 		reached, ended = ids[len(ids)-1], 0
 	}
-	err = o.s.change(ctx, "replay deliveries", func(tx *sql.Tx) (bool, error) {
+	err = o.s.change(ctx, "replay deliveries", func(raw *sql.Tx) (bool, error) {
+		tx := hotTx{raw, o.s}
 		n = 0
 		mine, err := exec(ctx, tx, `update replay set at = $1, ended_at = $2 where id = $3 and at = $4 and ended_at = 0`, reached, ended, j.id, j.at)
 		if err != nil || mine == 0 || len(ids) == 0 {

@@ -11,8 +11,8 @@ type statements struct {
 	skipLocked string
 	// lockDests locks the dests of the rows %s, lockDestsOf those of the deliveries
 	// %s, against everybody else who moves heads, in an order that is the same for
-	// all. Empty: one writer does not need it.
-	lockDests, lockDestsOf string
+	// all; lockAll locks every dest. Empty: one writer does not need it.
+	lockDests, lockDestsOf, lockAll string
 }
 
 func sqliteStatements() statements {
@@ -30,5 +30,6 @@ func postgresStatements() statements {
 		skipLocked:  ` for update skip locked`,
 		lockDests:   lock + `(values %s) d (dest) order by k) locks`,
 		lockDestsOf: lock + `delivery where id in %s order by k) locks`,
+		lockAll:     `select pg_advisory_xact_lock(7465, k) from (select generate_series(0, 63) as k order by k) locks`,
 	}
 }

@@ -41,7 +41,8 @@ type Store struct {
 	log         *slog.Logger
 	wakes       chan struct{} // one slot
 	tell        atomic.Pointer[func(meeting.ID)]
-	kept        sync.Map // *sql.Stmt of the readers' pool by text; see hot
+	reads       parsed // of the readers' pool
+	writes      parsed // of the writer's
 
 	closing sync.Once
 	stop    func() // ends the listener and waits for it; PostgreSQL
@@ -83,11 +84,7 @@ func (s *Store) Close() error {
 		if s.stop != nil {
 			s.stop()
 		}
-		for _, stmt := range s.kept.Range {
-			if stmt, ok := stmt.(*sql.Stmt); ok {
-				err = errors.Join(err, stmt.Close())
-			}
-		}
+		err = errors.Join(s.reads.close(), s.writes.close())
 		for _, db := range []*sql.DB{s.read, s.write} {
 			if db != nil {
 				err = errors.Join(err, db.Close())

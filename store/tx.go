@@ -65,7 +65,11 @@ func (s *Store) once(ctx context.Context, id meeting.ID, do func(*sql.Tx) (bool,
 			return false, err
 		}
 	}
-	return news, tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return false, err
+	}
+	s.parse(ctx)
+	return news, nil
 }
 
 // noteOf is what the other nodes read of a commit: whose it is, the meeting it
@@ -159,6 +163,11 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
+// execer is a transaction.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
 func all[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -176,36 +185,8 @@ func all[T any](ctx context.Context, q querier, scan func(scanner) (T, error), q
 	return list, rows.Err()
 }
 
-// hot is all for a read of one fixed text that is made many times a second: it
-// is parsed once. (pgx does so by itself.)
-func hot[T any](ctx context.Context, s *Store, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	return all(ctx, prepared{s}, scan, query, args...)
-}
-
-// prepared is the readers' pool with every text it was given kept parsed.
-type prepared struct{ s *Store }
-
-func (p prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if kept, ok := p.s.kept.Load(query); ok {
-		if stmt, ok := kept.(*sql.Stmt); ok {
-			return stmt.QueryContext(ctx, args...)
-		}
-	}
-	stmt, err := p.s.read.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	if other, there := p.s.kept.LoadOrStore(query, stmt); there {
-		_ = stmt.Close()
-		if o, ok := other.(*sql.Stmt); ok {
-			stmt = o
-		}
-	}
-	return stmt.QueryContext(ctx, args...)
-}
-
 // exec runs one statement and returns how many rows it changed.
-func exec(ctx context.Context, tx *sql.Tx, query string, args ...any) (int64, error) {
+func exec(ctx context.Context, tx execer, query string, args ...any) (int64, error) {
 	r, err := tx.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, err
@@ -215,7 +196,7 @@ func exec(ctx context.Context, tx *sql.Tx, query string, args ...any) (int64, er
 
 // insert adds rows of equal length, in their order, to "insert into … values".
 // after stands behind the values. It returns how many rows were written.
-func insert(ctx context.Context, tx *sql.Tx, into, after string, rows [][]any) (int64, error) {
+func insert(ctx context.Context, tx execer, into, after string, rows [][]any) (int64, error) {
 	const atOnce = 100 // keeps the parameters far below every engine's limit
 	var n int64
 	for len(rows) > 0 {

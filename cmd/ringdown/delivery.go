@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -215,7 +216,7 @@ type deliveryReplay struct {
 	Target  string   `help:"Only those of this target, xcally/main."`
 	Kind    []string `help:"Only those of events of these kinds; may be given more than once."`
 	Meeting string   `help:"Only those of this meeting: id, code or reference."`
-	State   []string `enum:"delivered,failed,expired" help:"Only those that ended so: delivered, failed, expired. Without it: delivered and failed."`
+	State   []string `enum:"delivered,failed" help:"Only those that ended so: delivered or failed. Without it: both."`
 	DryRun  bool     `name:"dry-run" help:"Only count."`
 	Yes     bool     `help:"Send them."`
 }
@@ -307,9 +308,7 @@ func (d *deliveryTail) Run(c *console) error {
 		return err
 	}
 	page := func(more url.Values) ([]json.RawMessage, error) {
-		for k, v := range q {
-			more[k] = v
-		}
+		maps.Copy(more, q)
 		b, err := d.call(c, http.MethodGet, "/v1/deliveries?"+more.Encode(), nil)
 		if err != nil {
 			return nil, err

@@ -148,8 +148,8 @@ func (c *console) sleep(d time.Duration) bool {
 
 // unlessStopped is err, unless the command was told to stop meanwhile.
 func (c *console) unlessStopped(err error) error {
-	if c.ctx.Err() != nil {
-		return nil
+	if c.ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }

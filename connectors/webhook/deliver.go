@@ -97,7 +97,7 @@ func retryAfter(header string, now time.Time) time.Duration {
 		return time.Duration(min(s, uint64(most/time.Second))) * time.Second
 	}
 	if at, err := http.ParseTime(header); err == nil && at.After(now) {
-		return at.Sub(now)
+		return min(at.Sub(now), most)
 	}
 	return 0
 }

@@ -44,6 +44,7 @@ func TestD4_every_misbehaviour_has_its_verdict_and_reason(t *testing.T) {
 		{"too many, nonsense", hostile.TooMany("soon"), retry(429, "status_429", 0)},
 		{"too many, less than nothing", hostile.TooMany("-5"), retry(429, "status_429", 0)},
 		{"too many, for ever", hostile.TooMany("18446744073709551615"), retry(429, "status_429", 7*24*time.Hour)},
+		{"too many, for centuries", hostile.TooMany("Fri, 31 Dec 9999 23:59:59 GMT"), retry(429, "status_429", 7*24*time.Hour)},
 		{"unavailable for a day", hostile.Unavailable("86400"), retry(503, "status_503", 24*time.Hour)},
 		{"broken", hostile.Status(500), retry(500, "status_500", 0)},
 		{"no status there is", hostile.Status(799), retry(799, "status_799", 0)},
@@ -156,4 +157,15 @@ func TestTheRequest(t *testing.T) {
 	if got.Method != "POST" || got.Path != "/hook/a/b" || string(got.Body) != string(d.Body) {
 		t.Errorf("got %+v", got)
 	}
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	for _, seed := range []string{"", "0", "120", " 7 ", "-1", "1e9", "18446744073709551616", "Sat, 21 Nov 2026 09:31:30 GMT", "Saturday, 21-Nov-26 09:31:30 GMT", "soon"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		if got := retryAfter(header, connectortest.Start); got < 0 || got > 7*24*time.Hour {
+			t.Errorf("%q is %v", header, got)
+		}
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -360,4 +361,25 @@ func TestWhoIsTold(t *testing.T) {
 			t.Errorf("drafted %v, %v", drafts, err)
 		}
 	})
+}
+
+// BenchmarkDraft is an event for twenty endpoints: rendered and checked once.
+func BenchmarkDraft(b *testing.B) {
+	var endpoints []Endpoint
+	for i := range 20 {
+		endpoints = append(endpoints, all(fmt.Sprint("e", i)))
+	}
+	c, err := New(Config{Endpoints: endpoints}, connectortest.Deps(slog.New(slog.DiscardHandler), nil, nil))
+	if err != nil {
+		b.Fatal(err)
+	}
+	events := story()
+	for b.Loop() {
+		for _, ev := range events {
+			if drafts, err := c.Draft(ev); err != nil || len(drafts) != 20 {
+				b.Fatal(len(drafts), err)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(events)), "µs/event")
 }

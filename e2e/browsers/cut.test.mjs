@@ -2,7 +2,7 @@
 // relays that are cut, blocked and given new addresses.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { browsers, launch, newPage } from '../lib/browser.mjs';
+import { browsers, launch, newPage, watch } from '../lib/browser.mjs';
 import { startDaemon } from '../lib/daemon.mjs';
 import { received, waitForMovingVideo } from '../lib/media.mjs';
 import { startNetwork, viaRelay } from '../lib/network.mjs';
@@ -83,6 +83,46 @@ for (const name of browsers) {
       console.log(`promise M3 ${name}: pictures back at a new address ${Math.max(...back)} ms (at most 5000 ms)`);
       assert.deepEqual(await comings(c.id), ['participant.joined', 'participant.joined']);
       await c.close();
+    });
+
+    test('M1: both see each other soon after the answer', async () => {
+      const first = await newPage(browser);
+      const took = [];
+      for (const round of [1, 2, 3]) {
+        const made = await ask(daemon, '/v1/meetings', { queue: 'advice', visitor: { name: 'Anna' }, language: 'en', ring: 'ready' });
+        const visitor = await newPage(browser);
+        await viaRelay(visitor, network);
+        await visitor.goto(made.links.visitor.replace(daemon.url, network.url));
+        await state(visitor, 'check');
+        for (const kind of ['microphone', 'camera']) {
+          const on = await visitor.waitForSelector(`${hook(`on-${kind}`)}, ${hook('self-video')}`);
+          if (await on.evaluate((e) => e.tagName === 'BUTTON')) await on.evaluate((e) => e.click());
+        }
+        await visitor.waitForSelector(hook('self-video'));
+        await press(visitor, hook('call'));
+        await state(visitor, 'waiting');
+        const agent = round === 1 ? first : await first.browserContext().newPage();
+        if (round > 1) await watch(agent);
+        await agent.goto(made.links.agent);
+        if (round === 1) await (await agent.waitForSelector(hook('name'))).type('Marie');
+        await agent.waitForSelector(hook('accept'));
+        const since = Date.now();
+        await press(agent, hook('accept'));
+        if (round === 1) await press(agent, hook('enter')); // from then on the agent's devices are known
+        await state(agent, 'room');
+        for (const page of [visitor, agent]) {
+          while ((await received(page)).framesDecoded === 0) {
+            if (Date.now() - since > 20_000) throw new Error(`no picture: ${JSON.stringify(await lookAt(page))}`);
+            await seconds(0.02);
+          }
+        }
+        if (round > 1) took.push(Date.now() - since);
+        await ask(daemon, `/v1/meetings/${made.id}/end`, {});
+        await state(agent, 'left');
+        await visitor.browserContext().close();
+      }
+      console.log(`promise M1 ${name}: both see each other after the answer ${Math.max(...took)} ms, opening the camera included`);
+      await first.browserContext().close();
     });
 
     test('M7: without UDP the call runs over TCP', async () => {

@@ -166,6 +166,14 @@ test('answers the subscribe offer, then sends candidates, and shows media with i
   assert.deepEqual(legs().subscribe.log, ['offer']);
 });
 
+test('an offer without tracks is answered too', async (t) => {
+  const { signal, net } = await joined(t);
+  net.last().say({ type: 'offer', leg: 'subscribe', id: 1, sdp: 's' });
+  for (let i = 0; i < 5; i++) await settle();
+  assert.equal(types(net.last()).at(-2), 'answer');
+  assert.equal(signal.state, 'connected');
+});
+
 test('presence: who is here, what they send, who left', async (t) => {
   const { signal, net } = await joined(t);
   assert.equal(signal.me, 'par_me');

@@ -121,12 +121,18 @@ func Read(id, output string) Run {
 			}
 		}
 	}
-	for _, name := range passed {
-		if !slices.ContainsFunc(passed, func(other string) bool { return strings.HasPrefix(other, name+"/") }) {
-			r.Cases++
+	r.Cases = len(leaves(passed))
+	return r
+}
+
+// leaves are the names of tests that have no others below.
+func leaves(names []string) (out []string) {
+	for _, name := range names {
+		if !slices.ContainsFunc(names, func(other string) bool { return strings.HasPrefix(other, name+"/") }) {
+			out = append(out, name)
 		}
 	}
-	return r
+	return out
 }
 
 // Verdict is the word at the end of a line.
@@ -147,8 +153,9 @@ type Line struct {
 }
 
 // Judge makes the lines of a promise from its runs: one for each figure, its
-// median over the runs, or one that says how many cases passed. No run means
-// that there is no test.
+// median over the runs, or one that says how many cases passed. A run that failed
+// for a figure of its own is judged by the medians too; any other failed run
+// breaks the promise. No run means that there is no test.
 func Judge(p Promise, runs []Run) []Line {
 	if len(runs) == 0 {
 		return []Line{{ID: p.ID, What: p.What, Figure: "no test", Verdict: Missing}}
@@ -161,7 +168,9 @@ func Judge(p Promise, runs []Run) []Line {
 	var failed, skipped []string
 	cases := 0
 	for _, r := range runs {
-		failed = append(failed, r.Failed...)
+		if !slices.ContainsFunc(r.Figures, func(f Figure) bool { return f.Value > f.Limit }) {
+			failed = append(failed, leaves(r.Failed)...) // else the median of the figure decides
+		}
 		skipped = append(skipped, r.Skipped...)
 		cases = max(cases, r.Cases)
 		for _, f := range r.Figures {
@@ -185,11 +194,12 @@ func Judge(p Promise, runs []Run) []Line {
 	switch failed = slices.Compact(failed); {
 	case len(failed) > 0:
 		lines = append(lines, Line{Figure: "failed: " + strings.Join(failed, ", "), Verdict: Broken})
+	case len(lines) > 0: // the figures tell
 	case cases == 0 && len(skipped) > 0:
 		lines = append(lines, Line{Figure: "skipped: " + strings.Join(slices.Compact(skipped), ", "), Verdict: Skipped})
 	case cases == 0:
 		lines = append(lines, Line{Figure: "ended without a result", Verdict: Broken})
-	case len(lines) == 0:
+	default:
 		lines = append(lines, Line{Figure: fmt.Sprintf("%d cases pass", cases), Verdict: Kept})
 	}
 	lines[0].ID, lines[0].What = p.ID, p.What

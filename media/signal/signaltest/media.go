@@ -307,10 +307,10 @@ func (c *Client) answer(m Message) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Send(map[string]any{"type": "answer", "leg": "subscribe", "id": m.ID, "sdp": c.opts.ours(answer.SDP)}); err != nil {
-		return err
-	}
-	return pc.SetLocalDescription(answer)
+	// The answer is out before any candidate. If the socket is gone the offer comes
+	// again on the next one, and pion takes it only when this one is done with.
+	err = c.Send(map[string]any{"type": "answer", "leg": "subscribe", "id": m.ID, "sdp": c.opts.ours(answer.SDP)})
+	return errors.Join(err, pc.SetLocalDescription(answer))
 }
 
 func (c *Client) receive(t *webrtc.TrackRemote, r *webrtc.RTPReceiver) {

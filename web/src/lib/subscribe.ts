@@ -6,7 +6,7 @@ import type { Kind, Source } from './signal';
 export interface Offer {
   id: number;
   sdp: string;
-  /** Left out while nobody sends anything. */
+  /** Absent while nobody sends anything. */
   tracks?: { mid: string; participant: string; source: Source; kind: Kind }[];
 }
 
