@@ -103,3 +103,14 @@ test('the button is at most 15 kB on the wire', async () => {
   const size = gzipSync(readFileSync(new URL('../../web/dist/button.js', import.meta.url)), { level: 9 }).length;
   assert.ok(size <= 15_000, `${size} bytes`);
 });
+
+test('the visitor\'s page is at most 150 kB on the wire, all of it', async () => {
+  const { gzipSync } = await import('node:zlib');
+  const files = ['visit.html', 'visit.js', 'visit.css', 'look.css', 'mark.svg'];
+  const sizes = files.map((file) => gzipSync(readFileSync(new URL(`../../web/dist/${file}`, import.meta.url)), { level: 9 }).length);
+  const shell = readFileSync(new URL('../../web/dist/visit.html', import.meta.url), 'utf8');
+  for (const [, file] of shell.matchAll(/\/static\/([\w.-]+)/g)) assert.ok(files.includes(file), `${file} is not counted`);
+  const whole = sizes.reduce((sum, size) => sum + size, 0);
+  console.log(`      the visitor's page: ${whole} bytes compressed`);
+  assert.ok(whole <= 150_000, `${whole} bytes`);
+});

@@ -7,10 +7,13 @@
  * what was seen when time is over.
  */
 export async function waitForMovingVideo(page, selector, { frames = 10, timeoutMs = 20_000 } = {}) {
-  const video = await page.waitForSelector(selector, { timeout: timeoutMs });
-  const seen = await video.evaluate(watchVideo, frames, timeoutMs);
-  if (!seen.moving) throw new Error(`${selector} does not move: ${JSON.stringify(seen)}`);
-  return seen;
+  const until = Date.now() + timeoutMs;
+  for (;;) { // looked up again now and then: whoever comes in may get another place on the page
+    const video = await page.waitForSelector(selector, { timeout: Math.max(1, until - Date.now()) });
+    const seen = await video.evaluate(watchVideo, frames, Math.min(4000, Math.max(500, until - Date.now())));
+    if (seen.moving) return seen;
+    if (Date.now() > until) throw new Error(`${selector} does not move: ${JSON.stringify(seen)}`);
+  }
 }
 
 /** sawVideoMove looks for a limited time and tells { moving, frames, changes, width, height }. */

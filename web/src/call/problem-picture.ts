@@ -65,5 +65,5 @@ const signs: Readonly<Record<DeviceKind, readonly [off: IconName, on: IconName]>
 /** problemPicture draws one problem of one device. The words beside it say the same. */
 export function problemPicture(problem: DeviceProblem, kind: DeviceKind): TemplateResult {
   const sign: Sign = (x, y, size, colour, off = true) => draw(signs[kind][off ? 0 : 1], x, y, size, colour);
-  return picture(`<svg class="pic" viewBox="0 0 640 480" preserveAspectRatio="xMidYMid slice" aria-hidden="true"><rect width="640" height="480" fill="var(--stage)"/>${pictures[problem](sign)}</svg>`);
+  return picture(`<svg class="pic" viewBox="0 0 640 480" aria-hidden="true"><rect x="-640" y="-480" width="1920" height="1440" fill="var(--stage)"/>${pictures[problem](sign)}</svg>`);
 }

@@ -159,7 +159,7 @@ export class CallStage extends PageElement {
     const count = room.others.length;
     const since = meeting.answered_at ? this.now() - Date.parse(meeting.answered_at) : 0;
     return html`<div class="call__top">
-      <span class="chip"><b class="clip" data-test="other-name">${this.other}</b>${count > 1 ? html`<span class="chip__sub" data-test="others">${t('call.and-others', { n: count - 1 })}</span>` : !this.agent && meeting.site.name ? html`<span class="chip__sub wide-only">${meeting.site.name}</span>` : nothing}</span>
+      <span class="chip"><b class="clip" data-test="other-name">${this.other}</b>${count > 1 ? html`<span class="chip__sub wide-only" data-test="others">${t('call.and-others', { n: count - 1 })}</span>` : !this.agent && meeting.site.name ? html`<span class="chip__sub wide-only">${meeting.site.name}</span>` : nothing}</span>
       ${this.#quality()} ${room.others.map((other) => this.#theirQuality(other))}
       <span class="chip" data-test="timer">${icon('clock')}<span aria-hidden="true">${text.clock(since)}</span><span class="sr">${t('call.length', { time: text.length(Math.floor(since / 60_000) * 60_000) })}</span></span>
       ${room.screen.video ? html`<span class="chip call__sharing" data-test="sharing">${icon('screen')}${t('call.share.on')}<button type="button" class="chip__act" data-test="stop-sharing" @click=${this.#share}>${t('call.share.stop.key')}</button></span>` : nothing}
