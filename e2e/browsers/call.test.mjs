@@ -272,7 +272,7 @@ for (const name of browsers) {
     });
 
     test('a guest and a colleague are asked in, all see each other, and who goes leaves the others together', async () => {
-      const { meeting, visitor, agent } = await talk(daemon, browser);
+      const { meeting, visitor, agent } = await talk(daemon, browser, { visitorBefore: drawnScreen });
       await agent.bringToFront();
       const invite = async (role, called) => {
         await agent.select(hook('invite-role'), role);
@@ -284,7 +284,7 @@ for (const name of browsers) {
       };
       const guestLink = await invite('visitor', '');
       assert.match(guestLink, /\/m\/inv_[A-Za-z0-9]+#./);
-      const guest = await visit(browser, guestLink);
+      const guest = await visit(browser, guestLink, { before: drawnScreen });
       await state(guest, 'check');
       await agent.waitForSelector(`${hook('invitation')}[data-state=opened]`, within);
       await turnOn(guest);
@@ -313,6 +313,22 @@ for (const name of browsers) {
       await press(guest, hook('chat'));
       await (await guest.waitForSelector(hook('chat-input'), { ...within, visible: true })).type('Hello from the guest\n');
       await words(agent, hook('chat-log'), /Paolo Ferri[^]*Hello from the guest/);
+
+      // two screens at once: the newest is large, the other a press away
+      for (const page of [visitor, guest]) {
+        await page.bringToFront();
+        await press(page, hook('share'));
+        await page.waitForSelector(hook('sharing'), within);
+      }
+      await agent.bringToFront();
+      await words(agent, `.call__large ${hook('screen-words')}`, /Paolo Ferri/);
+      await press(agent, `.call__small ${hook('enlarge')}`);
+      await words(agent, `.call__large ${hook('screen-words')}`, /Anna Ferri/);
+      await waitForMovingVideo(agent, `.call__large ${hook('screen-video')}`, { frames: 3 });
+      await press(visitor, hook('stop-sharing'));
+      await words(agent, `.call__large ${hook('screen-words')}`, /Paolo Ferri/);
+      await press(guest, hook('stop-sharing'));
+      await agent.waitForFunction((s) => !document.querySelector(s), within, hook('screen'));
 
       // a link taken back opens nothing
       const takenBack = await invite('visitor', 'Nobody');
