@@ -23,6 +23,7 @@ func clockwork(t *testing.T, test func(t *testing.T, s *meeting.Service)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = meeting.NewClock(s).Run(ctx) })
+		synctest.Wait()
 		test(t, s)
 		cancel()
 		wg.Wait()
@@ -193,11 +194,11 @@ func TestAbsence(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			var wg sync.WaitGroup
 			wg.Go(func() { _ = meeting.NewClock(s).Run(ctx) })
-			if m = after(t, s, m.ID, 15*time.Second); m.State != meeting.Requested {
-				t.Fatalf("15 s after the start: %s", m.State)
+			if m = after(t, s, m.ID, 7*time.Second); m.State != meeting.Requested {
+				t.Fatalf("7 s after the start: %s", m.State)
 			}
-			if m = after(t, s, m.ID, 6*time.Second); m.Outcome != meeting.Cancelled {
-				t.Fatalf("21 s after the start: %s", m.State)
+			if m = after(t, s, m.ID, 3*time.Second); m.Outcome != meeting.Cancelled {
+				t.Fatalf("10 s after the start: %s", m.State)
 			}
 			cancel()
 			wg.Wait()
