@@ -1,7 +1,7 @@
 # Ringdown: `make help` lists what can be made.
 
 .DEFAULT_GOAL := build
-.PHONY: run test check build binary bench fuzz vuln e2e generate help
+.PHONY: run test check build binary bench promises fuzz vuln e2e generate help
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 ARGS ?=
@@ -22,8 +22,12 @@ build: generate binary ## the pages and bin/ringdown
 binary:
 	CGO_ENABLED=0 go build -buildvcs=false -trimpath -tags nomsgpack -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ringdown ./cmd/ringdown
 
-bench: build ## start-up time, idle memory, sizes: three runs, the median judged
+bench: build ## start-up time, idle memory, sizes, delivery under load: three runs, the median judged
 	go run scripts/bench.go
+	scripts/promises D7 D8 D9
+
+promises: ## every promise with its figure, alone on the machine; T="D8 M1" narrows it
+	scripts/promises $(T)
 
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	scripts/fuzz

@@ -2,8 +2,10 @@ package access_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -153,13 +155,69 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// shelf keeps API keys for a test.
+type shelf struct {
+	keys map[string]access.APIKey
+	used []string
+}
+
+func (s *shelf) KeyByHash(_ context.Context, hash string) (access.APIKey, error) {
+	if hash == access.HashAPIKey("rk_broken") {
+		return access.APIKey{}, errors.New("disk full")
+	}
+	k, there := s.keys[hash]
+	if !there {
+		return k, meeting.ErrNoRow
+	}
+	return k, nil
+}
+
+func (s *shelf) UsedKey(_ context.Context, id string, now time.Time) error {
+	s.used = append(s.used, id)
+	for h, k := range s.keys {
+		if k.ID == id {
+			k.LastUsed = now
+			s.keys[h] = k
+		}
+	}
+	return errors.New("read-only: costs the note only")
+}
+
+func TestTheLastUseOfAKeyIsNotedCoarsely(t *testing.T) {
+	c := &clock{time.Unix(1_700_000_000, 0)}
+	s := &shelf{keys: map[string]access.APIKey{}}
+	text, kept := access.NewAPIKey("key_1", "shop", access.Integrator, c.t)
+	s.keys[kept.Hash] = kept
+	a := access.NewAuthorizer(newKeys(t, c), meeting.Policy{}, "", nil, s, c.now)
+	for range 11 {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Authorization", "Bearer "+text)
+		if _, err := a.Authorize(r, httpd.APIKey(access.Integrator)); err != nil {
+			t.Fatal(err)
+		}
+		c.t = c.t.Add(time.Minute)
+	}
+	if len(s.used) != 3 {
+		t.Errorf("noted %d times in ten minutes, want 3", len(s.used))
+	}
+}
+
 func TestAuthorize(t *testing.T) {
 	c := &clock{time.Unix(1_700_000_000, 0)}
 	k := newKeys(t, c)
 	const shop, own = "https://shop.example", "https://video.example"
+	stored := &shelf{keys: map[string]access.APIKey{}}
 	a := access.NewAuthorizer(k, meeting.Policy{Sites: []meeting.Site{{ID: "shop", Key: "pk_shop1234", Origins: []string{shop}}}}, own,
-		[]access.APIKey{{Name: "ops", Role: access.Integrator, Hash: access.HashAPIKey("rk_right")}})
+		[]access.APIKey{{ID: "ops", Role: access.Integrator, Hash: access.HashAPIKey("rk_right")}}, stored, c.now)
 	visitor, _, _ := k.SignSession(access.Session{Meeting: "mtg_1", Role: meeting.Visitor, Participant: "par_1"})
+	text, kept := access.NewAPIKey("key_1", "shop", access.Admin, c.t)
+	stored.keys[kept.Hash] = kept
+	gone, revoked := access.NewAPIKey("key_2", "old", access.Admin, c.t)
+	revoked.RevokedAt = c.t
+	stored.keys[revoked.Hash] = revoked
+	if len(text) != 3+43 || strings.Contains(kept.Hash, text) {
+		t.Errorf("%d characters", len(text))
+	}
 	var (
 		site    = httpd.Who(httpd.SiteKey)
 		keys    = httpd.APIKey(access.Admin, access.Integrator)
@@ -178,6 +236,9 @@ func TestAuthorize(t *testing.T) {
 		{"the right key", "GET", map[string]string{"Authorization": "Bearer rk_right"}, keys, "", "ops"},
 		{"in another case of the scheme", "GET", map[string]string{"Authorization": "bearer rk_right"}, keys, "", "ops"},
 		{"a wrong key", "GET", map[string]string{"Authorization": "Bearer rk_wrong"}, keys, fault.Unauthorized, ""},
+		{"a stored key", "GET", map[string]string{"Authorization": "Bearer " + text}, admin, "", "key_1"},
+		{"a revoked key", "GET", map[string]string{"Authorization": "Bearer " + gone}, keys, fault.Unauthorized, ""},
+		{"a key when nothing can be read", "GET", map[string]string{"Authorization": "Bearer rk_broken"}, keys, fault.Unavailable, ""},
 		{"a key of another role", "GET", map[string]string{"Authorization": "Bearer rk_right"}, admin, fault.Forbidden, ""},
 		{"a key where a session is wanted", "GET", map[string]string{"Authorization": "Bearer rk_right"}, session, fault.Forbidden, ""},
 		{"a session", "GET", map[string]string{"Authorization": "Bearer " + visitor}, session, "", "par_1"},

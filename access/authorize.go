@@ -1,12 +1,17 @@
 package access
 
 import (
+	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"ringdown/fault"
 	"ringdown/httpd"
@@ -21,9 +26,33 @@ const (
 
 // APIKey is a secret key of the daemon as it is kept: hashed.
 type APIKey struct {
-	Name string // for the log
-	Role string // Admin or Integrator
-	Hash string // hex SHA-256 of the key, see HashAPIKey
+	ID        string // "key_…", or a word for one that is no row
+	Name      string // for people
+	Role      string // Admin or Integrator
+	Hash      string // hex SHA-256 of the key, see HashAPIKey
+	CreatedAt time.Time
+	LastUsed  time.Time // to useEvery; zero: never
+	RevokedAt time.Time // zero: good
+}
+
+// NewAPIKey makes a key: its text, which is shown once, and what is kept of it.
+func NewAPIKey(id, name, role string, now time.Time) (text string, kept APIKey) {
+	var raw [32]byte
+	_, _ = rand.Read(raw[:]) // never fails
+	text = "rk_" + base64.RawURLEncoding.EncodeToString(raw[:])
+	return text, APIKey{ID: id, Name: name, Role: role, Hash: HashAPIKey(text), CreatedAt: now.UTC().Truncate(time.Millisecond)}
+}
+
+// useEvery is how coarsely the last use of a key is noted.
+const useEvery = 5 * time.Minute
+
+// KeyStore finds API keys that are kept. Every call asks what is stored now, so
+// that a key is useless everywhere once it is revoked.
+type KeyStore interface {
+	// KeyByHash returns the key, revoked or not; meeting.ErrNoRow if there is none.
+	KeyByHash(ctx context.Context, hash string) (APIKey, error)
+	// UsedKey notes a use. An error costs the note only.
+	UsedKey(ctx context.Context, id string, now time.Time) error
 }
 
 // HashAPIKey is how API keys are kept. A key is 256 random bits, so a plain hash
@@ -42,14 +71,17 @@ type Authorizer struct {
 	policy meeting.Policy
 	own    string // our own origin: its pages speak for every site
 	api    []APIKey
+	stored KeyStore
+	now    func() time.Time
 }
 
 var _ httpd.Authorizer = (*Authorizer)(nil)
 
 // NewAuthorizer makes an Authorizer. own is the origin of our own pages, from
-// which every site key works (the plain link page).
-func NewAuthorizer(keys *Keys, policy meeting.Policy, own string, api []APIKey) *Authorizer {
-	return &Authorizer{keys: keys, policy: policy, own: own, api: api}
+// which every site key works (the plain link page). api are keys that are always
+// good, stored finds the others.
+func NewAuthorizer(keys *Keys, policy meeting.Policy, own string, api []APIKey, stored KeyStore, now func() time.Time) *Authorizer {
+	return &Authorizer{keys: keys, policy: policy, own: own, api: api, stored: stored, now: now}
 }
 
 // Authorize implements httpd.Authorizer. A Bearer token is looked at before a
@@ -65,7 +97,7 @@ func (a *Authorizer) Authorize(r *http.Request, who httpd.Who) (httpd.Principal,
 	}
 	if bearer, ok := bearerOf(r); ok {
 		if strings.HasPrefix(bearer, "rk_") {
-			return a.apiKey(bearer, way(httpd.KindAPIKey))
+			return a.apiKey(r.Context(), bearer, way(httpd.KindAPIKey))
 		}
 		return a.session(bearer, way(httpd.KindSession))
 	}
@@ -78,18 +110,36 @@ func (a *Authorizer) Authorize(r *http.Request, who httpd.Who) (httpd.Principal,
 	return httpd.Principal{}, fault.New(fault.Unauthorized, "this needs %s", needs(ways))
 }
 
-func (a *Authorizer) apiKey(key string, way *httpd.Way) (httpd.Principal, error) {
-	hash := []byte(HashAPIKey(key))
-	for _, k := range a.api {
-		if subtle.ConstantTimeCompare(hash, []byte(k.Hash)) != 1 {
-			continue
-		}
-		if way == nil || (len(way.Roles) > 0 && !slices.Contains(way.Roles, k.Role)) {
-			return httpd.Principal{}, fault.New(fault.Forbidden, "this API key may not do this")
-		}
-		return httpd.Principal{Kind: httpd.KindAPIKey, ID: k.Name, Role: k.Role}, nil
+func (a *Authorizer) apiKey(ctx context.Context, key string, way *httpd.Way) (httpd.Principal, error) {
+	k, err := a.find(ctx, HashAPIKey(key))
+	if err != nil {
+		return httpd.Principal{}, err
 	}
-	return httpd.Principal{}, fault.New(fault.Unauthorized, "this API key is not known")
+	if way == nil || (len(way.Roles) > 0 && !slices.Contains(way.Roles, k.Role)) {
+		return httpd.Principal{}, fault.New(fault.Forbidden, "this API key may not do this")
+	}
+	return httpd.Principal{Kind: httpd.KindAPIKey, ID: k.ID, Role: k.Role}, nil
+}
+
+func (a *Authorizer) find(ctx context.Context, hash string) (APIKey, error) {
+	for _, k := range a.api {
+		if subtle.ConstantTimeCompare([]byte(hash), []byte(k.Hash)) == 1 {
+			return k, nil
+		}
+	}
+	k, err := a.stored.KeyByHash(ctx, hash)
+	switch {
+	case errors.Is(err, meeting.ErrNoRow):
+		return k, fault.New(fault.Unauthorized, "this API key is not known")
+	case err != nil:
+		return k, fault.New(fault.Unavailable, "API keys cannot be looked up at the moment").Because(err)
+	case !k.RevokedAt.IsZero():
+		return k, fault.New(fault.Unauthorized, "this API key was revoked")
+	}
+	if now := a.now(); now.Sub(k.LastUsed) >= useEvery {
+		_ = a.stored.UsedKey(ctx, k.ID, now)
+	}
+	return k, nil
 }
 
 func (a *Authorizer) session(token string, way *httpd.Way) (httpd.Principal, error) {

@@ -9,6 +9,7 @@ package api
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -32,6 +33,10 @@ type Config struct {
 	PublicURL  string   // scheme and host, no final slash
 	SignalURL  string   // the WebSocket of docs/protocol.md; empty: /v1/signal of this daemon
 	ICEServers []string // STUN or TURN URLs for clients; usually none
+
+	Files      Files // keeps what is sent in chats
+	Deliveries Deliveries
+	Keys       Keys
 }
 
 // API serves /v1. Make it with New.
@@ -48,10 +53,15 @@ type API struct {
 	end   context.CancelFunc
 	seats chan struct{}  // one for each open stream
 	wrong *httpd.Limiter // per address: links that were not right
+
+	uploads seats
 }
 
 // New makes the API.
 func New(meetings *meeting.Service, keys *access.Keys, cfg Config, now func() time.Time, log *slog.Logger) (*API, error) {
+	if cfg.Deliveries == nil || cfg.Keys == nil {
+		return nil, errors.New("api: deliveries and keys are needed")
+	}
 	openapi, err := yaml.YAMLToJSON(document)
 	if err != nil {
 		return nil, fmt.Errorf("openapi document: %w", err)
@@ -79,6 +89,7 @@ func (a *API) AllowOrigin(_ *http.Request, origin string) bool {
 func (a *API) Routes() []httpd.Route {
 	var (
 		key      = httpd.APIKey(access.Admin, access.Integrator)
+		admin    = httpd.APIKey(access.Admin)
 		visitor  = httpd.Session(string(meeting.Visitor))
 		agent    = httpd.Session(string(meeting.AgentR))
 		person   = httpd.Session(string(meeting.Visitor), string(meeting.AgentR))
@@ -86,6 +97,8 @@ func (a *API) Routes() []httpd.Route {
 		talks    = httpd.NewLimiter(250*time.Millisecond, 60, 0, a.now) // per person
 		perIP    = func(l *httpd.Limiter) []httpd.Limit { return []httpd.Limit{httpd.PerIP(l)} }
 		perTalks = []httpd.Limit{httpd.PerCaller(talks)}
+		sends    = httpd.NewLimiter(3*time.Second, 20, 0, a.now) // files, per person
+		sendsIP  = httpd.NewLimiter(time.Second, 60, 0, a.now)   // and per address
 	)
 	const one = "/v1/meetings/:meeting"
 	return []httpd.Route{
@@ -101,6 +114,8 @@ func (a *API) Routes() []httpd.Route {
 		{Method: "POST", Path: one + "/end", Who: httpd.Any(agent, key), Handler: a.endMeeting},
 		{Method: "GET", Path: one + "/messages", Who: httpd.Any(person, key), Handler: a.listMessages},
 		{Method: "POST", Path: one + "/messages", Who: person, Handler: a.postMessage, Body: 16 << 10, Limits: perTalks},
+		{Method: "POST", Path: one + "/files", Who: person, Handler: a.postFile, Body: fileBody, Limits: []httpd.Limit{httpd.PerCaller(sends), httpd.PerIP(sendsIP)}},
+		{Method: "GET", Path: one + "/files/:file", Who: httpd.Any(person, key), Handler: a.getFile, Headers: httpd.Headers{Sandbox: true, Cache: "private, no-store"}},
 		{Method: "GET", Path: one + "/events", Who: key, Handler: a.listEvents},
 		{Method: "GET", Path: one + "/notes", Who: httpd.Any(agent, key), Handler: a.listNotes},
 		{Method: "PUT", Path: one + "/notes/mine", Who: agent, Handler: a.saveNote, Body: 64 << 10, Limits: perTalks},
@@ -109,6 +124,15 @@ func (a *API) Routes() []httpd.Route {
 		{Method: "DELETE", Path: one + "/invitations/:invitation", Who: httpd.Any(agent, key), Handler: a.revokeInvitation},
 		{Method: "POST", Path: "/v1/links/redeem", Who: httpd.Anyone, Handler: a.redeemLink, Body: 4 << 10},
 		{Method: "GET", Path: "/v1/events", Who: httpd.Proof("session token in hello"), Handler: a.stream},
+		{Method: "GET", Path: "/v1/deliveries", Who: key, Handler: a.listDeliveries},
+		{Method: "GET", Path: "/v1/deliveries/:delivery", Who: key, Handler: a.getDelivery},
+		{Method: "POST", Path: "/v1/deliveries/:delivery/retry", Who: key, Handler: a.retryDelivery},
+		{Method: "GET", Path: "/v1/deliveries/counts", Who: key, Handler: a.countDeliveries},
+		{Method: "GET", Path: "/v1/deliveries/replay", Who: key, Handler: a.listReplays},
+		{Method: "POST", Path: "/v1/deliveries/replay", Who: key, Handler: a.replayDeliveries, Body: 16 << 10},
+		{Method: "GET", Path: "/v1/keys", Who: admin, Handler: a.listKeys},
+		{Method: "POST", Path: "/v1/keys", Who: admin, Handler: a.createKey, Body: 4 << 10},
+		{Method: "DELETE", Path: "/v1/keys/:key", Who: admin, Handler: a.revokeKey},
 		{Method: "GET", Path: "/openapi.json", Who: httpd.Anyone, Handler: a.getDocument},
 	}
 }

@@ -318,14 +318,21 @@ func (a *API) postMessage(c *gin.Context) error {
 	if strings.TrimSpace(in.Text) == "" {
 		return fault.NewInvalid("/text", "must not be empty")
 	}
-	me, _ := m.Participant(id)
-	msg := meeting.Message{From: id, Role: me.Role, Name: me.Name, Text: in.Text}
-	if key != "" {
-		msg.Key = string(id) + ":" + key
-	}
+	msg := from(m, id, key)
+	msg.Text = in.Text
 	if msg, err = a.meetings.Post(c.Request.Context(), m.ID, msg); err != nil {
 		return err
 	}
 	c.JSON(http.StatusCreated, message(msg, id))
 	return nil
+}
+
+// from is an empty message of a member. key is the sender's own, may be empty.
+func from(m meeting.Meeting, id meeting.ParticipantID, key string) meeting.Message {
+	me, _ := m.Participant(id)
+	msg := meeting.Message{From: id, Role: me.Role, Name: me.Name}
+	if key != "" {
+		msg.Key = string(id) + ":" + key
+	}
+	return msg
 }

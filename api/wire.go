@@ -88,8 +88,18 @@ type wireMessage struct {
 	Name string                `json:"name,omitempty"`
 	Via  string                `json:"via,omitempty"`
 	Text string                `json:"text"`
+	File *wireFile             `json:"file,omitempty"`
 	At   time.Time             `json:"at"`
 	Mine bool                  `json:"mine"`
+}
+
+type wireFile struct {
+	ID     meeting.FileID `json:"id"`
+	Name   string         `json:"name"`
+	Type   string         `json:"type"`
+	Size   int64          `json:"size"`
+	Width  int            `json:"width,omitempty"`
+	Height int            `json:"height,omitempty"`
 }
 
 type wireEvent struct {
@@ -146,8 +156,12 @@ func (a *API) meeting(m meeting.Meeting, p httpd.Principal) wireMeeting {
 }
 
 func message(m meeting.Message, me meeting.ParticipantID) wireMessage {
-	return wireMessage{
+	w := wireMessage{
 		ID: m.ID, Seq: m.Seq, From: m.From, Role: m.Role, Name: m.Name, Via: m.Via, Text: m.Text, At: m.At,
 		Mine: me != "" && m.From == me,
 	}
+	if f := m.File; f != nil {
+		w.File = &wireFile{ID: f.ID, Name: f.Name, Type: f.Type, Size: f.Size, Width: f.Width, Height: f.Height}
+	}
+	return w
 }

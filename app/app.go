@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ import (
 
 	"ringdown/access"
 	"ringdown/api"
+	"ringdown/blob"
 	"ringdown/config"
 	"ringdown/connectors"
 	"ringdown/egress"
@@ -96,7 +98,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	if err != nil {
 		return a, err
 	}
-	keyFile, apiKeys, err := adminKey(cfg.DataDir)
+	keyFile, always, err := adminKey(cfg.DataDir)
 	if err != nil {
 		return a, err
 	}
@@ -127,11 +129,17 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	if err != nil {
 		return a, err
 	}
-	box, err := newOutbox(a.store, vendors, registry, log)
+	box, err := newOutbox(a.store, a.cfg.Outbox, vendors, registry, log)
 	if err != nil {
 		return a, err
 	}
-	rest, err := api.New(meetings, keys, api.Config{PublicURL: public}, time.Now, log.With("part", "api"))
+	folder, err := blob.OpenFolder(filepath.Join(cfg.DataDir, "files"))
+	if err != nil {
+		return a, err
+	}
+	rest, err := api.New(meetings, keys, api.Config{
+		PublicURL: public, Files: blob.NewIntake(folder), Deliveries: a.store.Outbox(), Keys: apiKeys{a.store},
+	}, time.Now, log.With("part", "api"))
 	if err != nil {
 		return a, err
 	}
@@ -156,7 +164,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		return a, err
 	}
 	a.health = httpd.NewHealth(log, httpd.Check{Name: "store", Run: a.store.Ping})
-	if err := a.mount(late, registry, vendors, meetings, keys, apiKeys, public, rest, pages, sockets); err != nil {
+	if err := a.mount(late, registry, vendors, meetings, keys, always, public, rest, pages, sockets); err != nil {
 		return a, err
 	}
 	late.onDrain = func(ctx context.Context) {
@@ -169,6 +177,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		part{"media", rooms.Run},
 		part{"clock", meeting.NewClock(meetings).Run},
 		part{"outbox", box.Run},
+		part{"files", blob.NewSweeper(folder, sentIn(meetings), time.Now, log.With("part", "files")).Run},
 	)
 	if a.admin != nil {
 		a.parts = append(a.parts, part{"admin", a.admin.Run})
@@ -212,7 +221,7 @@ func (a *App) publicURL() string {
 }
 
 func (a *App) mount(late *lateHandler, registry *prometheus.Registry, vendors []connectors.Connector, meetings *meeting.Service,
-	keys *access.Keys, apiKeys []access.APIKey, public string, rest *api.API, pages *web.Pages, sockets http.Handler,
+	keys *access.Keys, always []access.APIKey, public string, rest *api.API, pages *web.Pages, sockets http.Handler,
 ) error {
 	own := httpd.Surface{Name: "own", CORS: httpd.CORS{Allow: rest.AllowOrigin}}
 	own.Routes = append(own.Routes, rest.Routes()...)
@@ -226,7 +235,7 @@ func (a *App) mount(late *lateHandler, registry *prometheus.Registry, vendors []
 		}
 	}
 	deps := httpd.Deps{
-		Authorizer: access.NewAuthorizer(keys, meetings.Policy(), public, apiKeys), Log: a.log, Metrics: registry, Now: time.Now,
+		Authorizer: access.NewAuthorizer(keys, meetings.Policy(), public, always, apiKeys{a.store}, time.Now), Log: a.log, Metrics: registry, Now: time.Now,
 		TrustedProxies: a.cfg.TrustedProxies,
 	}
 	if a.cfg.Demo {
@@ -298,9 +307,9 @@ func sameOrigin(public string) func(origin, host string) bool {
 	}
 }
 
-func newOutbox(s *store.Store, vendors []connectors.Connector, registry prometheus.Registerer, log *slog.Logger) (*outbox.Outbox, error) {
+func newOutbox(s *store.Store, cfg outbox.Config, vendors []connectors.Connector, registry prometheus.Registerer, log *slog.Logger) (*outbox.Outbox, error) {
 	o := outbox.Options{
-		Store: s.Outbox(), Deliverers: map[string]outbox.Deliverer{}, Now: time.Now, Log: log.With("part", "outbox"), Metrics: registry,
+		Store: s.Outbox(), Config: cfg, Deliverers: map[string]outbox.Deliverer{}, Now: time.Now, Log: log.With("part", "outbox"), Metrics: registry,
 	}
 	for _, v := range vendors {
 		if t, ok := v.(outbox.Translator); ok {

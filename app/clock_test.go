@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ringdown/internal/leak"
 	"ringdown/meeting"
 	"ringdown/store/storetest"
 )
@@ -56,6 +57,7 @@ func after(t *testing.T, s *meeting.Service, id meeting.ID, d time.Duration) mee
 
 // The windows of promise C5: a ring's end is right to half a second.
 func TestC5_rings_end_in_time(t *testing.T) {
+	leak.Check(t)
 	clockwork(t, func(t *testing.T, s *meeting.Service) {
 		m := request(t, s, true)
 		if m = after(t, s, m.ID, 29*time.Second); m.Ring.Round != 1 || m.State != meeting.Requested {
@@ -83,6 +85,7 @@ func TestC5_rings_end_in_time(t *testing.T) {
 }
 
 func TestAbsence(t *testing.T) {
+	leak.Check(t)
 	t.Run("a visitor whose page is gone has cancelled after 20 s", func(t *testing.T) {
 		clockwork(t, func(t *testing.T, s *meeting.Service) {
 			m := request(t, s, true)

@@ -10,6 +10,7 @@ import (
 
 	"ringdown/config"
 	"ringdown/connectors"
+	"ringdown/connectors/webhook"
 	"ringdown/connectors/xcally"
 	desk "ringdown/emulate/xcally"
 	"ringdown/httpd"
@@ -33,6 +34,11 @@ func (a *App) vendors(d connectors.Deps) ([]connectors.Connector, error) {
 	}
 	if c := a.cfg.Connectors.XCALLY; c != nil {
 		if err := add("xcally", func(d connectors.Deps) (connectors.Connector, error) { return xcally.New(*c, d) }); err != nil {
+			return nil, err
+		}
+	}
+	if c := a.cfg.Connectors.Webhook; c != nil {
+		if err := add("webhook", func(d connectors.Deps) (connectors.Connector, error) { return webhook.New(*c, d) }); err != nil {
 			return nil, err
 		}
 	}

@@ -5,10 +5,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"ringdown/internal/leak"
 )
 
 // Many people at once on one meeting are nobody's fault: everything succeeds.
 func TestCrowd(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		made := h.must(201, "POST", "/v1/meetings", bearer(h.key), map[string]any{"ring": "now"})
 		link := made.text("links.agent")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringdown/fault"
+	"ringdown/internal/leak"
 	"ringdown/media/signal/signaltest"
 	"ringdown/meeting"
 )
@@ -53,6 +54,7 @@ func (h *house) redeems(link string) answer {
 
 // TestFurtherPeople goes the way of a guest and of a colleague who are asked in.
 func TestFurtherPeople(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
@@ -177,6 +179,7 @@ func TestFurtherPeople(t *testing.T) {
 }
 
 func TestInvitationsOverTheDoor(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		t.Run("an expected guest keeps no call alive", func(t *testing.T) {
 			_, visitor, marie := h.call("Anna")
@@ -269,6 +272,7 @@ func TestInvitationsOverTheDoor(t *testing.T) {
 
 // TestInvitationTimes holds what time does to invitations.
 func TestInvitationTimes(t *testing.T) {
+	leak.Check(t)
 	active := func(t *testing.T, s *meeting.Service) meeting.Meeting {
 		t.Helper()
 		m := request(t, s, true)

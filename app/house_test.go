@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -18,14 +19,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"ringdown/app"
 	"ringdown/config"
+	"ringdown/internal/leak"
 	"ringdown/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 const patience = 20 * time.Second
 
@@ -60,7 +60,7 @@ func start(t testing.TB, e storetest.Engine) *house {
 func startAt(t testing.TB, dir, database string) *house {
 	t.Helper()
 	c, err := config.Load("", []string{
-		"RINGDOWN_LISTEN=127.0.0.1:0", "RINGDOWN_ADMIN_LISTEN=", "RINGDOWN_MEDIA_PORT=0", "RINGDOWN_DATA_DIR=" + dir,
+		"RINGDOWN_LISTEN=127.0.0.1:0", "RINGDOWN_ADMIN_LISTEN=127.0.0.1:0", "RINGDOWN_MEDIA_PORT=0", "RINGDOWN_DATA_DIR=" + dir,
 		"RINGDOWN_DATABASE=" + database, "RINGDOWN_MEDIA_ADDRESSES=[127.0.0.1]",
 	})
 	if err != nil {
@@ -92,7 +92,38 @@ func startAt(t testing.TB, dir, database string) *house {
 		http.DefaultClient.CloseIdleConnections()
 	})
 	t.Cleanup(h.stop)
+	leak.Calls(t, h.open)
+	t.Cleanup(h.endAll)
 	return h
+}
+
+// open is how many rooms and people the daemon holds, as its operator reads it;
+// none once it has stopped.
+func (h *house) open() (rooms, peers int) {
+	res, err := http.Get("http://" + h.app.Facts().Admin + "/metrics")
+	if err != nil {
+		return 0, 0
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		_, _ = fmt.Sscanf(lines.Text(), "ringdown_media_rooms %d", &rooms)
+		_, _ = fmt.Sscanf(lines.Text(), "ringdown_media_peers %d", &peers)
+	}
+	return rooms, peers
+}
+
+// endAll ends the calls that a test left open: their rooms have to follow.
+func (h *house) endAll() {
+	if rooms, _ := h.open(); rooms == 0 {
+		return
+	}
+	list, _ := h.do("GET", "/v1/meetings?state=active", bearer(h.key), nil).get("meetings").([]any)
+	for _, m := range list {
+		if m, ok := m.(map[string]any); ok {
+			h.do("POST", fmt.Sprintf("/v1/meetings/%s/end", m["id"]), bearer(h.key), nil)
+		}
+	}
 }
 
 // manyAddresses makes every request come from another loopback address, so that

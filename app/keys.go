@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,9 +50,8 @@ func adminKey(dataDir string) (string, []access.APIKey, error) {
 	path := filepath.Join(dataDir, AdminKeyFile)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		var raw [32]byte
-		_, _ = rand.Read(raw[:]) // never fails
-		b = []byte("rk_" + base64.RawURLEncoding.EncodeToString(raw[:]) + "\n")
+		text, _ := access.NewAPIKey("", "", "", time.Now())
+		b = []byte(text + "\n")
 		err = os.WriteFile(path, b, 0o600)
 	}
 	if err != nil {
@@ -63,5 +61,39 @@ func adminKey(dataDir string) (string, []access.APIKey, error) {
 	if !strings.HasPrefix(key, "rk_") || len(key) < 40 {
 		return path, nil, fmt.Errorf("admin key: %s holds no key; remove the file to get a new one", path)
 	}
-	return path, []access.APIKey{{Name: "admin", Role: access.Admin, Hash: access.HashAPIKey(key)}}, nil
+	return path, []access.APIKey{{ID: "admin", Name: "admin", Role: access.Admin, Hash: access.HashAPIKey(key)}}, nil
+}
+
+// apiKeys hands the stored API keys to access and to the API in access's words.
+type apiKeys struct{ store *store.Store }
+
+// KeyByHash implements access.KeyStore.
+func (a apiKeys) KeyByHash(ctx context.Context, hash string) (access.APIKey, error) {
+	k, err := a.store.APIKeyByHash(ctx, hash)
+	return access.APIKey(k), err
+}
+
+// UsedKey implements access.KeyStore.
+func (a apiKeys) UsedKey(ctx context.Context, id string, now time.Time) error {
+	return a.store.UsedAPIKey(ctx, id, now)
+}
+
+// List implements api.Keys.
+func (a apiKeys) List(ctx context.Context) ([]access.APIKey, error) {
+	kept, err := a.store.APIKeys(ctx)
+	keys := make([]access.APIKey, len(kept))
+	for i, k := range kept {
+		keys[i] = access.APIKey(k)
+	}
+	return keys, err
+}
+
+// Add implements api.Keys.
+func (a apiKeys) Add(ctx context.Context, k access.APIKey) error {
+	return a.store.AddAPIKey(ctx, store.APIKey(k))
+}
+
+// Revoke implements api.Keys.
+func (a apiKeys) Revoke(ctx context.Context, id string, now time.Time) error {
+	return a.store.RevokeAPIKey(ctx, id, now)
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ringdown/internal/leak"
 )
 
 // canary is in every note of these tests: whoever must not read notes must
@@ -29,6 +31,7 @@ func (p person) write(text string) answer {
 }
 
 func TestNotes(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		made := h.must(201, "POST", "/v1/meetings", bearer(h.key), map[string]any{"ring": "now"})
 		id := made.text("id")
@@ -82,6 +85,7 @@ func TestNotes(t *testing.T) {
 // TestNotesAreNotForVisitors collects every byte that the sessions of a visitor
 // and of a guest get from every route and from the stream while agents write.
 func TestNotesAreNotForVisitors(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		h.manyAddresses()
 		made := h.button(map[string]any{"ring": "now"})

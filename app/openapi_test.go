@@ -14,6 +14,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"ringdown/config"
+	"ringdown/internal/leak"
 )
 
 // The tests of this file are generated from the OpenAPI document: what it
@@ -32,8 +33,12 @@ type badCase struct {
 
 // paths fills the path's parameters.
 func filled(path, meeting string) string {
-	return strings.NewReplacer("{meeting}", meeting, "{invitation}", "inv_00000000").Replace(path)
+	return strings.NewReplacer("{meeting}", meeting, "{invitation}", "inv_00000000", "{file}", "fil_01JAAAAAAAAAAAAAAAAAAAAAAA",
+		"{delivery}", "dlv_00000000", "{key}", "key_00000000").Replace(path)
 }
+
+// paramRE is a parameter of a path.
+var paramRE = regexp.MustCompile(`{([a-z]+)}`)
 
 // callers are the proofs of each kind, good and bad.
 type callers struct {
@@ -66,6 +71,7 @@ func (c callers) good(op *openapi3.Operation, path string) with {
 func has(need openapi3.SecurityRequirement, scheme string) bool { _, ok := need[scheme]; return ok }
 
 func TestBadInput(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		h.manyAddresses()
 		raw := h.must(200, "GET", "/openapi.json", nil, nil).raw
@@ -177,8 +183,13 @@ func badCases(method, path, meeting string, op *openapi3.Operation, c callers) [
 	}
 	body, schema := any(nil), (*openapi3.Schema)(nil)
 	if op.RequestBody != nil {
-		schema = op.RequestBody.Value.Content.Get("application/json").Schema.Value
-		body = example(schema)
+		if json := op.RequestBody.Value.Content.Get("application/json"); json != nil {
+			schema = json.Schema.Value
+			body = example(schema)
+		} else {
+			add("nothing in the body", good, "", "", 415)
+			add("a body that is not taken", good, "<html>", "", 415)
+		}
 	}
 
 	// Who may call.
@@ -200,11 +211,11 @@ func badCases(method, path, meeting string, op *openapi3.Operation, c callers) [
 	}
 
 	// The path and the query.
-	if strings.Contains(path, "{meeting}") {
+	if param := paramRE.FindStringSubmatch(path); param != nil {
 		for name, bad := range map[string]string{"a NUL byte": "mtg_%00abcd", "too long": strings.Repeat("a", 41), "a blank": "mtg%20abc", "no UTF-8": "mtg_%ff%fe", "unknown": "mtg_00000000"} {
-			bc := badCase{name: fmt.Sprintf("%s %s: path with %s", method, path, name), method: method, path: filled(path, bad), headers: good, body: body, status: []int{400, 404, 422}}
+			bc := badCase{name: fmt.Sprintf("%s %s: path with %s", method, path, name), method: method, path: filled(strings.Replace(path, param[0], bad, 1), meeting), headers: good, body: body, status: []int{400, 404, 422}}
 			if name != "unknown" {
-				bc.pointer, bc.status = "path:meeting", []int{400, 422}
+				bc.pointer, bc.status = "path:"+param[1], []int{400, 422}
 			}
 			out = append(out, bc)
 		}
@@ -232,7 +243,11 @@ func badCases(method, path, meeting string, op *openapi3.Operation, c callers) [
 			add("header "+p.Name+" not UTF-8", plus(p.Name, "\xff"), body, "header:"+p.Name, 400)
 		case "query":
 			add1("with a NUL byte", p.Name+"=%00")
-			add1("too long", p.Name+"="+strings.Repeat("z", 99))
+			long := 99
+			if most := p.Schema.Value.MaxLength; most != nil {
+				long = max(long, int(*most)+1)
+			}
+			add1("too long", p.Name+"="+strings.Repeat("z", long))
 			if p.Schema.Value.Type.Is("integer") {
 				add1("not a number", p.Name+"=many")
 				add1("below", p.Name+"=-1")
@@ -280,6 +295,8 @@ func example(s *openapi3.Schema) map[string]any {
 			out[name] = "abcdefghjk"
 		case p.Enum != nil:
 			out[name] = p.Enum[0]
+		case p.Format == "date-time":
+			out[name] = "2026-01-01T00:00:00Z"
 		case p.Type.Is("string"):
 			out[name] = "text"
 		}
@@ -359,6 +376,7 @@ var pathParam = regexp.MustCompile(`:([a-z]+)`)
 // TestEveryRouteSaysWho walks all mounted routes: none is open by omission, and
 // every one of /v1 is in the document with the same ways in.
 func TestEveryRouteSaysWho(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		doc, err := openapi3.NewLoader().LoadFromData(h.must(200, "GET", "/openapi.json", nil, nil).raw)
 		if err != nil {
@@ -395,6 +413,7 @@ func TestEveryRouteSaysWho(t *testing.T) {
 
 // TestAnswers holds good answers against the document.
 func TestAnswers(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		doc, err := openapi3.NewLoader().LoadFromData(h.must(200, "GET", "/openapi.json", nil, nil).raw)
 		if err != nil {
@@ -427,12 +446,25 @@ func TestAnswers(t *testing.T) {
 		asked := fits("POST", one+"/invitations", "201", agent.must("POST", "/invitations", map[string]string{"role": "agent", "name": "Paul"}))
 		fits("GET", one+"/invitations", "200", agent.must("GET", "/invitations", nil))
 		fits("DELETE", one+"/invitations/{invitation}", "200", agent.must("DELETE", "/invitations/"+asked.text("id"), nil))
+		fits("POST", one+"/files", "201", agent.must("POST", "/files?name=note", "hello"))
 		visitor := h.redeem(made.text("links.visitor"), "")
 		fits("GET", one+"/messages", "200", visitor.must("GET", "/messages", nil))
 		fits("GET", one, "200", visitor.must("GET", "", nil))
 		fits("POST", one+"/leave", "200", visitor.must("POST", "/leave", nil))
 		fits("GET", "/v1/meetings", "200", h.must(200, "GET", "/v1/meetings", bearer(h.key), nil))
 		fits("GET", one+"/events", "200", h.must(200, "GET", "/v1/meetings/"+made.text("id")+"/events", bearer(h.key), nil))
+		_, sent := h.rung()
+		fits("GET", "/v1/deliveries/{delivery}", "200", sent)
+		fits("GET", "/v1/deliveries", "200", h.must(200, "GET", "/v1/deliveries", bearer(h.key), nil))
+		fits("GET", "/v1/deliveries/counts", "200", h.must(200, "GET", "/v1/deliveries/counts", bearer(h.key), nil))
+		fits("POST", "/v1/deliveries/{delivery}/retry", "200", h.must(200, "POST", "/v1/deliveries/"+sent.text("id")+"/retry", bearer(h.key), nil))
+		replay := map[string]any{"since": "2026-01-01T00:00:00Z", "states": []string{"failed"}, "dry_run": true}
+		fits("POST", "/v1/deliveries/replay", "200", h.must(200, "POST", "/v1/deliveries/replay", bearer(h.key), replay))
+		replay["dry_run"] = false
+		fits("POST", "/v1/deliveries/replay", "202", h.must(202, "POST", "/v1/deliveries/replay", bearer(h.key), replay))
+		fits("GET", "/v1/deliveries/replay", "200", h.must(200, "GET", "/v1/deliveries/replay", bearer(h.key), nil))
+		fits("POST", "/v1/keys", "201", h.must(201, "POST", "/v1/keys", bearer(h.key), map[string]string{"name": "shop", "role": "integrator"}))
+		fits("GET", "/v1/keys", "200", h.must(200, "GET", "/v1/keys", bearer(h.key), nil))
 		secret := strings.Split(made.text("links.visitor"), "#")[1]
 		fits("POST", "/v1/links/redeem", "200", h.must(200, "POST", "/v1/links/redeem", nil, map[string]string{"id": made.text("code"), "secret": secret}))
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"ringdown/config"
+	"ringdown/internal/leak"
 	"ringdown/store/storetest"
 )
 
@@ -90,6 +91,7 @@ func onNodes(t *testing.T, test func(t *testing.T, nodes []*house)) {
 // TestC1_one_winner_at_the_door lets eight agents press Accept at once, spread
 // over the nodes: one wins, seven read who.
 func TestC1_one_winner_at_the_door(t *testing.T) {
+	leak.Check(t)
 	onNodes(t, func(t *testing.T, nodes []*house) {
 		const races, agents = 60, 8
 		for race := range races {
@@ -132,6 +134,7 @@ func TestC1_one_winner_at_the_door(t *testing.T) {
 // other agent's page, the winner's other tabs and the visitor's page know, on one
 // node and on two that share a database.
 func TestC2_all_other_screens_stop_ringing(t *testing.T) {
+	leak.Check(t)
 	onNodes(t, func(t *testing.T, nodes []*house) {
 		const rounds, agents = 40, 6
 		var took []time.Duration
@@ -184,6 +187,7 @@ func TestC2_all_other_screens_stop_ringing(t *testing.T) {
 // TestC6_the_same_request_twice_makes_one_call: a thousand double clicks, and a
 // thousand retries, each pair at the same time.
 func TestC6_the_same_request_twice_makes_one_call(t *testing.T) {
+	leak.Check(t)
 	const pairs = 1000
 	onBoth(t, func(t *testing.T, h *house) {
 		h.manyAddresses()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringdown/fault"
+	"ringdown/internal/leak"
 	"ringdown/meeting"
 	"ringdown/store/storetest"
 )
@@ -15,6 +16,7 @@ import (
 // TestC1_one_winner lets eight agents accept the same ring at once, a thousand
 // times on each engine: one wins, seven learn who.
 func TestC1_one_winner(t *testing.T) {
+	leak.Check(t)
 	const races, agents = 1000, 8
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {

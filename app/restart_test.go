@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"ringdown/internal/leak"
 	"ringdown/media/signal/signaltest"
 	"ringdown/store/storetest"
 )
@@ -13,6 +14,7 @@ import (
 // A daemon that stops tells the people in a call, and one that starts on the
 // same data lets them back in.
 func TestRestart(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			dir, db := t.TempDir(), e.Fresh(t).Database

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"ringdown/internal/leak"
 	"ringdown/store/storetest"
 )
 
@@ -90,6 +91,7 @@ func (f *follower) until(what string, fits func(told) bool) told {
 func hello(token string) any { return map[string]string{"type": "hello", "token": token} }
 
 func TestStream(t *testing.T) {
+	leak.Check(t)
 	h := start(t, storetest.Engines()[0])
 	made := h.must(201, "POST", "/v1/meetings", bearer(h.key), map[string]any{"ring": "now"})
 	visitor := h.redeem(made.text("links.visitor"), "")

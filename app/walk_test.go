@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringdown/config"
+	"ringdown/internal/leak"
 	"ringdown/media/signal/signaltest"
 )
 
@@ -19,6 +20,7 @@ var ringLink = regexp.MustCompile(`http\S+/ring/\S+`)
 // TestWalk goes the whole way with Pion peers: click, ring, message at the desk,
 // accept, sound and pictures both ways, chat both ways, end.
 func TestWalk(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
@@ -180,6 +182,7 @@ func count(list []string, what string) int {
 }
 
 func TestSameRequestTwice(t *testing.T) {
+	leak.Check(t)
 	onBoth(t, func(t *testing.T, h *house) {
 		headers := with{"Ringdown-Site": config.DemoSiteKey, "Origin": h.url, "Idempotency-Key": "click-1"}
 		body := `{"topic":"x","visitor":{"name":"Anna"},"fields":{"consent":"yes"}}`
@@ -214,7 +217,7 @@ func TestSameRequestTwice(t *testing.T) {
 }
 
 // send publishes 30 frames a second until stop.
-func send(t *testing.T, out []*signaltest.Outgoing, stop <-chan struct{}) {
+func send(t testing.TB, out []*signaltest.Outgoing, stop <-chan struct{}) {
 	tick := time.NewTicker(33 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -13,11 +13,13 @@ import (
 	"slices"
 	"strings"
 
+	"ringdown/connectors/webhook"
 	"ringdown/connectors/xcally"
 	"ringdown/egress"
 	"ringdown/httpd"
 	"ringdown/media"
 	"ringdown/meeting"
+	"ringdown/outbox"
 	"ringdown/secret"
 )
 
@@ -37,6 +39,8 @@ type Config struct {
 	Media media.Config `yaml:"media"`
 	// Egress is how requests leave the house.
 	Egress egress.Config `yaml:"egress"`
+	// Outbox sends what happened to the desks.
+	Outbox outbox.Config `yaml:"outbox"`
 	// Connectors join the desks. A section that is absent is not mounted.
 	Connectors Connectors `yaml:"connectors"`
 	// Sites show our call button.
@@ -60,13 +64,15 @@ type Log struct {
 type Connectors struct {
 	// XCALLY joins XCALLY Motion's OpenChannel accounts.
 	XCALLY *xcally.Config `yaml:"xcally"`
+	// Webhook tells receivers of the operator's own what happens.
+	Webhook *webhook.Config `yaml:"webhook"`
 }
 
 // Default is what holds where neither file nor environment says anything.
 func Default() Config {
 	return Config{
 		Config: httpd.DefaultConfig(), DataDir: "./data", Log: Log{Level: "info", Format: "json"},
-		Media: media.Defaults(), Egress: egress.DefaultConfig(),
+		Media: media.Defaults(), Egress: egress.DefaultConfig(), Outbox: outbox.DefaultConfig(),
 	}
 }
 
@@ -120,6 +126,7 @@ func (c *Config) validate(d *decoder) {
 	d.check("", c.Config.Validate()) //nolint:staticcheck // the part says its name, as the others do
 	d.check("media", c.Media.Validate())
 	d.check("egress", c.Egress.Validate())
+	d.check("outbox", c.Outbox.Validate())
 	d.check("", meeting.Policy{Sites: c.Sites, Queues: c.Queues}.Validate())
 	desks := map[string]bool{}
 	if x := c.Connectors.XCALLY; x != nil {
@@ -127,6 +134,17 @@ func (c *Config) validate(d *decoder) {
 		for _, a := range x.Accounts {
 			desks["xcally/"+a.Name] = true
 		}
+	}
+	if w := c.Connectors.Webhook; w != nil {
+		d.check("connectors.webhook", w.Validate())
+		var queues, sites []string
+		for _, q := range c.Queues {
+			queues = append(queues, q.Name)
+		}
+		for _, s := range c.Sites {
+			sites = append(sites, s.ID)
+		}
+		d.check("connectors.webhook", w.Unknown(queues, sites))
 	}
 	for i, q := range c.Queues {
 		for j, desk := range q.Desks {

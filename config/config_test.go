@@ -55,8 +55,8 @@ func TestExample(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, out := range []string{fmt.Sprintf("%v", c), fmt.Sprintf("%+v", c.Connectors.XCALLY), fmt.Sprintf("%#v", *c.Connectors.XCALLY), string(j)} {
-			if strings.Contains(out, "change-me-change-me") || strings.Contains(out, "token=") {
+		for _, out := range []string{fmt.Sprintf("%v", c), fmt.Sprintf("%+v", c.Connectors.XCALLY), fmt.Sprintf("%#v", *c.Connectors.XCALLY), fmt.Sprintf("%#v", *c.Connectors.Webhook), string(j)} {
+			if strings.Contains(out, "change-me-change-me") || strings.Contains(out, "token=") || strings.Contains(out, "Y2hhbmdl") || strings.Contains(out, "/hooks/") {
 				t.Errorf("a secret shows in %s", out)
 			}
 		}
@@ -100,8 +100,10 @@ func TestLoad(t *testing.T) {
 			"all faults at once", "listne: x\nmedia:\n  port: many\nsites:\n  - nmae: x\n", nil,
 			[]string{"listne", "listen?", ":3:3: media.port: must be a whole number", ":5:5: sites[0].nmae"},
 		},
-		{"what cannot be read and what is wrong, together", "drain_timeout: 10\nlog: {level: loud}\nqueues: [{name: Q}]\nlitsen: x\n", nil,
-			[]string{"drain_timeout: needs a unit", "log.level: must be", "queues[0].name", "did you mean listen?"}},
+		{
+			"what cannot be read and what is wrong, together", "drain_timeout: 10\nlog: {level: loud}\nqueues: [{name: Q}]\nlitsen: x\n", nil,
+			[]string{"drain_timeout: needs a unit", "log.level: must be", "queues[0].name", "did you mean listen?"},
+		},
 		{"a doubled key", "listen: 127.0.0.1:1\nlisten: 127.0.0.1:2\n", nil, []string{"listen"}},
 		{"a duration needs a unit", "drain_timeout: 10\n", nil, []string{":1:1: drain_timeout: needs a unit, like 30s"}},
 		{"not YAML", "listen: [\n", nil, []string{"is not YAML"}},
@@ -127,6 +129,14 @@ func TestLoad(t *testing.T) {
 		{
 			"a desk's account", "connectors:\n  xcally:\n    accounts:\n      - name: main\n        reply_secret: short\n", nil,
 			[]string{":5:9: connectors.xcally.accounts[0].reply_secret", "receive_url"},
+		},
+		{
+			"a webhook's event, secret and queue",
+			"queues: [{name: loans}]\nconnectors:\n  webhook:\n    endpoints:\n      - name: crm\n        url: https://crm.example/\n        secrets: [short]\n        events: [meeting.anwsered]\n        queues: [loand]\n", nil,
+			[]string{
+				":7:19: connectors.webhook.endpoints[0].secrets[0]: must be whsec_ and base64", "connectors.webhook.endpoints[0].events[0]", "did you mean meeting.answered?",
+				`:9:18: connectors.webhook.endpoints[0].queues[0]: there is no queue "loand"; did you mean loans?`,
+			},
 		},
 		{"tls without a certificate", "tls:\n  mode: files\n", nil, []string{"tls.cert_file: is needed when tls.mode is files", "tls.key_file"}},
 		{"another database", "database: mysql://x\n", nil, []string{"database: must be a postgres:// URL"}},

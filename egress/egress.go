@@ -127,6 +127,9 @@ type Options struct {
 	// Timeout and MaxResponseBytes replace the Config's when above zero.
 	Timeout          time.Duration
 	MaxResponseBytes int64
+	// ClipResponse cuts the body of a longer answer at MaxResponseBytes instead of
+	// giving TooLarge: for whoever goes by the status alone.
+	ClipResponse bool
 }
 
 // Client sends requests for one connector. Many goroutines may use it.
@@ -260,7 +263,10 @@ func (c *Client) do(req *http.Request) (*http.Response, error) {
 		return nil, fail(err)
 	}
 	if int64(len(body)) > c.o.MaxResponseBytes {
-		return nil, &Error{Reason: TooLarge, Host: host, Sent: true, cause: fmt.Errorf("more than %d bytes", c.o.MaxResponseBytes)}
+		if !c.o.ClipResponse {
+			return nil, &Error{Reason: TooLarge, Host: host, Sent: true, cause: fmt.Errorf("more than %d bytes", c.o.MaxResponseBytes)}
+		}
+		body = body[:c.o.MaxResponseBytes]
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	resp.Request = req

@@ -18,11 +18,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 	"golang.org/x/net/dns/dnsmessage"
+
+	"ringdown/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 type bench struct {
 	*Client
@@ -81,6 +82,7 @@ func receiver(t *testing.T, h http.HandlerFunc) (*httptest.Server, *atomic.Int32
 }
 
 func TestDo(t *testing.T) {
+	leak.Check(t)
 	s, _ := receiver(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.WriteHeader(http.StatusAccepted)
@@ -147,6 +149,7 @@ func dnsReply(query []byte, answer func(string) []string) []byte {
 }
 
 func TestReasons(t *testing.T) {
+	leak.Check(t)
 	release := make(chan struct{})
 	hang, _ := receiver(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -248,6 +251,19 @@ func TestReasons(t *testing.T) {
 	close(release)
 }
 
+func TestALongAnswerIsCutWhereOnlyTheStatusCounts(t *testing.T) {
+	leak.Check(t)
+	s, _ := receiver(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprint(w, strings.Repeat("x", 1<<20))
+	})
+	b := newBench(t, DefaultConfig(), Deps{}, Options{Allow: []string{s.URL}, MaxResponseBytes: 100, ClipResponse: true})
+	resp, body, err := b.send(t, http.MethodPost, s.URL, "")
+	if err != nil || resp.StatusCode != http.StatusAccepted || body != strings.Repeat("x", 100) {
+		t.Errorf("got %v, %d bytes, %v", resp, len(body), err)
+	}
+}
+
 func metrics(t *testing.T, reg *prometheus.Registry) string {
 	t.Helper()
 	families, err := reg.Gather()
@@ -262,6 +278,7 @@ func metrics(t *testing.T, reg *prometheus.Registry) string {
 }
 
 func TestCancelledByTheCaller(t *testing.T) {
+	leak.Check(t)
 	entered := make(chan struct{})
 	s, _ := receiver(t, func(_ http.ResponseWriter, r *http.Request) {
 		close(entered)
@@ -287,6 +304,7 @@ func TestCancelledByTheCaller(t *testing.T) {
 }
 
 func TestLookupsAreTriedOnceMore(t *testing.T) {
+	leak.Check(t)
 	for _, tc := range []struct {
 		name, method    string
 		retries, status int
@@ -327,6 +345,7 @@ func TestLookupsAreTriedOnceMore(t *testing.T) {
 }
 
 func TestCAFile(t *testing.T) {
+	leak.Check(t)
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") }))
 	t.Cleanup(s.Close)
 	file := filepath.Join(t.TempDir(), "ca.pem")

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"ringdown/internal/leak"
 )
 
 // inside lists addresses that lead to this machine, its neighbours or nowhere.
@@ -28,6 +30,7 @@ func inside() []string {
 }
 
 func TestS1NoAddressInside(t *testing.T) {
+	leak.Check(t)
 	s, connects := receiver(t, func(http.ResponseWriter, *http.Request) {})
 	_, port, err := net.SplitHostPort(s.Listener.Addr().String())
 	if err != nil {
@@ -69,6 +72,7 @@ func TestGuardLetsPublicAddressesThrough(t *testing.T) {
 }
 
 func TestS1NamesAreJudgedWhenConnecting(t *testing.T) {
+	leak.Check(t)
 	s, connects := receiver(t, func(http.ResponseWriter, *http.Request) {})
 	_, port, err := net.SplitHostPort(s.Listener.Addr().String())
 	if err != nil {
@@ -100,6 +104,7 @@ func TestS1NamesAreJudgedWhenConnecting(t *testing.T) {
 }
 
 func TestS1RedirectsAreResults(t *testing.T) {
+	leak.Check(t)
 	target, connects := receiver(t, func(http.ResponseWriter, *http.Request) {})
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		s, _ := receiver(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, target.URL, status) })
@@ -118,6 +123,7 @@ func TestS1RedirectsAreResults(t *testing.T) {
 }
 
 func TestS1TheConfigurationOpensExactlyItsOwn(t *testing.T) {
+	leak.Check(t)
 	s, _ := receiver(t, func(http.ResponseWriter, *http.Request) {})
 	other, connects := receiver(t, func(http.ResponseWriter, *http.Request) {})
 	dns := fakeDNS(func(string) []string { return []string{"127.0.0.1"} })
@@ -151,6 +157,7 @@ func TestS1TheConfigurationOpensExactlyItsOwn(t *testing.T) {
 }
 
 func TestS1MetadataAndOwnListenersNever(t *testing.T) {
+	leak.Check(t)
 	own, connects := receiver(t, func(http.ResponseWriter, *http.Request) {})
 	at := netip.MustParseAddrPort(own.Listener.Addr().String())
 	cfg := DefaultConfig()

@@ -35,6 +35,8 @@ const (
 	LinkExpired     Code = "link_expired"      // the link's time is over
 	LinkRevoked     Code = "link_revoked"      // somebody withdrew the link
 	RedirectRefused Code = "redirect_refused"  // a redirect address that is not allowed
+	FileRefused     Code = "file_refused"      // a file of a kind that is not taken, or one that cannot be read
+	FilesFull       Code = "files_full"        // a meeting holds as many files, or bytes of them, as it may
 )
 
 // Field is one wrong field of a request.

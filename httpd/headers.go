@@ -19,6 +19,9 @@ type Headers struct {
 	// Connect lists further sources for connect-src of a page, such as the
 	// signal addresses of other nodes.
 	Connect []string
+	// Sandbox is for bytes of others: if a browser ever shows them, it is as a
+	// stranger's page without scripts. Not with Page.
+	Sandbox bool
 	// CrossOrigin lets pages elsewhere load the answer as a script or picture.
 	CrossOrigin bool
 	// Cache is the Cache-Control value; empty means "no-store".
@@ -41,6 +44,9 @@ func (h Headers) set(to http.Header, r *http.Request) {
 	policy, devices := apiPolicy, noDevices
 	if h.Page {
 		policy, devices = pagePolicy+"; connect-src "+strings.Join(append([]string{"'self'"}, h.Connect...), " "), pageDevices
+	}
+	if h.Sandbox {
+		policy += "; sandbox"
 	}
 	ancestors := "'none'"
 	if h.Frames != nil {

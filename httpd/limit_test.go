@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringdown/fault"
+	"ringdown/internal/leak"
 )
 
 func TestLimiter(t *testing.T) {
@@ -73,6 +74,7 @@ func TestAddressKey(t *testing.T) {
 }
 
 func TestLimitedRoute(t *testing.T) {
+	leak.Check(t)
 	now := time.Now()
 	clock := func() time.Time { return now }
 	b := newBench(t, nil, Surface{Name: "own", Routes: []Route{

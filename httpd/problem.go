@@ -65,6 +65,10 @@ func kindOf(code fault.Code) kind {
 		return kind{http.StatusGone, "The link was withdrawn"}
 	case fault.RedirectRefused:
 		return kind{http.StatusUnprocessableEntity, "The redirect address is not allowed"}
+	case fault.FileRefused:
+		return kind{http.StatusUnsupportedMediaType, "This file is not taken"}
+	case fault.FilesFull:
+		return kind{http.StatusConflict, "No more files fit into this meeting"}
 	}
 	return kind{http.StatusInternalServerError, "Something went wrong on our side"}
 }

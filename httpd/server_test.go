@@ -24,6 +24,8 @@ import (
 	"github.com/coder/websocket"
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"ringdown/internal/leak"
 )
 
 // running is a server whose Run is under way.
@@ -76,6 +78,7 @@ func fetch(t *testing.T, c *http.Client, url string) (*http.Response, string, er
 }
 
 func TestServerDrains(t *testing.T) {
+	leak.Check(t)
 	entered, release := make(chan struct{}), make(chan struct{})
 	health := NewHealth(slog.New(slog.DiscardHandler))
 	site := newBench(t, nil, Surface{Name: "own", Routes: append(health.Routes(),
@@ -127,6 +130,7 @@ func TestServerDrains(t *testing.T) {
 }
 
 func TestServerWaitsForWebSockets(t *testing.T) {
+	leak.Check(t)
 	closing, last := make(chan struct{}), make(chan struct{})
 	site := newBench(t, nil, Surface{Name: "own", Routes: []Route{get("/v1/signal", func(c *gin.Context) error {
 		ws, err := websocket.Accept(c.Writer, c.Request, nil)

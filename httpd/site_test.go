@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ringdown/fault"
+	"ringdown/internal/leak"
 )
 
 func TestNewSiteRefuses(t *testing.T) {
@@ -65,6 +66,7 @@ func TestNewSiteRefuses(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
+	leak.Check(t)
 	type in struct {
 		Name string `json:"name"`
 	}
@@ -147,6 +149,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestS17EveryRouteDeclaresWho(t *testing.T) {
+	leak.Check(t)
 	whoami := func(c *gin.Context) error {
 		p := Caller(c.Request.Context())
 		c.String(http.StatusOK, "%s/%s/%s/%s", p.Kind, p.Role, p.ID, p.Meeting)
@@ -202,6 +205,7 @@ func TestS17EveryRouteDeclaresWho(t *testing.T) {
 }
 
 func TestS10Headers(t *testing.T) {
+	leak.Check(t)
 	b := newBench(t, nil, Surface{Name: "own", Routes: []Route{
 		get("/v1/api", says("api")),
 		{Method: "GET", Path: "/console", Who: Anyone, Handler: says("page"), Headers: Headers{Page: true}},
@@ -215,6 +219,7 @@ func TestS10Headers(t *testing.T) {
 			},
 		}},
 		{Method: "GET", Path: "/button.js", Who: Anyone, Handler: says("js"), Headers: Headers{CrossOrigin: true, Cache: "public, max-age=300"}},
+		{Method: "GET", Path: "/v1/file", Who: Anyone, Handler: says("bytes"), Headers: Headers{Sandbox: true, Cache: "private, no-store"}},
 		{Method: "GET", Path: "/page-fault", Who: Anyone, Headers: Headers{Page: true, Cache: "public"}, Handler: func(*gin.Context) error {
 			return fault.New(fault.NotFound, "gone")
 		}},
@@ -226,6 +231,7 @@ func TestS10Headers(t *testing.T) {
 		{"/m/known", "https://shop.example https://www.shop.example", "no-store", "same-origin", "camera=(self)"},
 		{"/m/other", "'none'", "no-store", "same-origin", "camera=(self)"},
 		{"/button.js", "'none'", "public, max-age=300", "cross-origin", "camera=()"},
+		{"/v1/file", "'none'", "private, no-store", "same-origin", "camera=()"},
 		{"/page-fault", "'none'", "no-store", "same-origin", "camera=(self)"},
 	} {
 		resp, _ := b.do(t, "GET", tc.path, "")
@@ -236,6 +242,9 @@ func TestS10Headers(t *testing.T) {
 		}
 		if strings.Contains(csp, "unsafe") || !strings.HasPrefix(csp, "default-src 'none'") {
 			t.Errorf("%s: policy %q", tc.path, csp)
+		}
+		if strings.Contains(csp, "; sandbox;") != (tc.path == "/v1/file") {
+			t.Errorf("%s: sandbox in %q", tc.path, csp)
 		}
 		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
 			t.Errorf("%s: headers %v", tc.path, h)
@@ -252,6 +261,7 @@ func TestS10Headers(t *testing.T) {
 }
 
 func TestS9CORS(t *testing.T) {
+	leak.Check(t)
 	post := func(path string) Route {
 		return Route{Method: "POST", Path: path, Who: Anyone, Handler: says("ok")}
 	}
@@ -318,6 +328,7 @@ func TestS9CORS(t *testing.T) {
 }
 
 func TestDispatch(t *testing.T) {
+	leak.Check(t)
 	where := func(c *gin.Context) error {
 		c.String(http.StatusOK, "%s %s tenant=%s", exchangeOf(c.Request.Context()).surface, c.FullPath(), Tenant(c.Request.Context()))
 		return nil
@@ -384,6 +395,7 @@ func TestDispatch(t *testing.T) {
 }
 
 func TestPathParameters(t *testing.T) {
+	leak.Check(t)
 	echo := func(c *gin.Context) error {
 		c.String(http.StatusOK, "%s", c.Param("x"))
 		return nil
@@ -408,6 +420,7 @@ func TestPathParameters(t *testing.T) {
 }
 
 func TestHostAllowList(t *testing.T) {
+	leak.Check(t)
 	b := newBench(t, func(d *Deps) { d.Hosts = LocalHosts("https://Video.Example:8443") },
 		Surface{Name: "own", Routes: []Route{get("/", says("ok"))}})
 	for host, want := range map[string]int{
@@ -429,6 +442,7 @@ func TestHostAllowList(t *testing.T) {
 }
 
 func TestClientAddress(t *testing.T) {
+	leak.Check(t)
 	address := func(c *gin.Context) error { c.String(http.StatusOK, "%s", c.ClientIP()); return nil }
 	for _, tc := range []struct {
 		name    string
@@ -448,6 +462,7 @@ func TestClientAddress(t *testing.T) {
 }
 
 func TestS14LogAndMetricsKeepQuiet(t *testing.T) {
+	leak.Check(t)
 	b := newBench(t, nil, Surface{Name: "own", Routes: []Route{
 		{Method: "POST", Path: "/v1/links/:id", Who: Anyone, Handler: func(c *gin.Context) error {
 			var v struct {

@@ -107,6 +107,9 @@ func (e *engine) configure() error {
 	}
 	se.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
 	// ICE has proved the client's address; DTLS need not prove it again.
+	// A lost message of the handshake is said again after this long, doubled each
+	// time. Pion's second would be most of a first picture; browsers begin at 50 ms.
+	se.SetDTLSRetransmissionInterval(100 * time.Millisecond)
 	se.SetDTLSInsecureSkipHelloVerify(true)
 	return se.SetICEAddressRewriteRules(e.sockets.rewriteRules()...)
 }
@@ -213,6 +216,14 @@ func codecs() (*webrtc.MediaEngine, error) {
 		}
 	}
 	return m, m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: audioLevelURI}, webrtc.RTPCodecTypeAudio)
+}
+
+// usualCodec is what browsers send if nobody asks for another.
+func usualCodec(k Kind) webrtc.RTPCodecParameters {
+	if k == Audio {
+		return webrtc.RTPCodecParameters{RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000}}
+	}
+	return webrtc.RTPCodecParameters{RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8, ClockRate: 90000}}
 }
 
 // pionLog sends what pion logs to debug: its warnings are about the network of

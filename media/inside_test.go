@@ -18,6 +18,8 @@ import (
 	"github.com/pion/interceptor"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
+
+	"ringdown/internal/leak"
 )
 
 func TestConfigNamesEveryFault(t *testing.T) {
@@ -127,6 +129,7 @@ func TestCandidates(t *testing.T) {
 }
 
 func TestOpenNeedsAFreePort(t *testing.T) {
+	leak.Check(t)
 	h := quietHub(t, "127.0.0.1")
 	c := Defaults()
 	c.Port, c.Addresses = int(h.engine.sockets.port), []string{"127.0.0.1"}
@@ -148,6 +151,7 @@ func TestOpenNeedsAFreePort(t *testing.T) {
 
 // The hub stops at once, though somebody holds a TCP connection and is silent.
 func TestCloseDoesNotWaitForSilentConnections(t *testing.T) {
+	leak.Check(t)
 	h := quietHub(t, "127.0.0.1")
 	conn, err := net.Dial("tcp", h.Addresses()[0].String())
 	if err != nil {
@@ -167,6 +171,7 @@ func TestCloseDoesNotWaitForSilentConnections(t *testing.T) {
 }
 
 func TestTCPConnectionsAreBounded(t *testing.T) {
+	leak.Check(t)
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -66,12 +66,14 @@ type leg struct {
 	tracks map[string]*Track        // publish: by mid
 	subs   map[*Track]*subscription // subscribe
 	idle   map[string]Kind          // subscribe: sections that carry nothing, by mid
+
+	reserved map[Kind]*subscription // subscribe: sections that wait for their first track
 }
 
 func newLeg(p *Peer, spec LegSpec) *leg {
 	return &leg{
 		spec: spec, peer: p,
-		tracks: map[string]*Track{}, subs: map[*Track]*subscription{}, idle: map[string]Kind{},
+		tracks: map[string]*Track{}, subs: map[*Track]*subscription{}, idle: map[string]Kind{}, reserved: map[Kind]*subscription{},
 	}
 }
 
@@ -359,6 +361,7 @@ func (l *leg) reset() {
 	l.close()
 	l.connected, l.awaiting, l.stale, l.renew, l.dead = false, false, false, false, false
 	l.found = nil
+	clear(l.reserved)
 	l.peer.weigh()
 	clear(l.idle)
 }

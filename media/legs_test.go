@@ -13,6 +13,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"ringdown/fault"
+	"ringdown/internal/leak"
 	"ringdown/media"
 )
 
@@ -219,6 +220,7 @@ func live(t *testing.T, h *media.Hub, who string) {
 // offer (the shape of WHIP and WHEP). The server chooses the fast cipher though
 // the client names it last.
 func TestClientOffersOnBothDirections(t *testing.T) {
+	leak.Check(t)
 	h := open(t)
 	publishCamera(t, h, "a")
 	live(t, h, "a")
@@ -270,6 +272,7 @@ func TestClientOffersOnBothDirections(t *testing.T) {
 // One peer with three legs, on two of which the server offers: one to receive
 // from the client, one to send to it.
 func TestOnePeerWithManyLegs(t *testing.T) {
+	leak.Check(t)
 	h := open(t)
 	publishCamera(t, h, "a")
 	live(t, h, "a")
@@ -333,6 +336,7 @@ func TestOnePeerWithManyLegs(t *testing.T) {
 
 // An offer that cannot be used leaves the leg as new: the next one is taken.
 func TestOfferAfterARefusedOne(t *testing.T) {
+	leak.Check(t)
 	h := open(t)
 	s := newSink()
 	p, err := h.Join(soon(t), grant("r", "a"), s, whip)
@@ -359,6 +363,7 @@ func (s panicking) Tell(e media.Event) {
 }
 
 func TestM9_panic_of_a_loop_ends_that_peer_only(t *testing.T) {
+	leak.Check(t)
 	h := open(t)
 	bad, good := panicking{newSink()}, newSink()
 	p, err := h.Join(soon(t), grant("r", "bad"), bad)
@@ -399,6 +404,7 @@ func (s stuck) Tell(e media.Event) {
 
 // A peer that does not take what it is told is cut, and nobody waits for it.
 func TestM9_peer_that_stalls_is_cut_and_nobody_waits(t *testing.T) {
+	leak.Check(t)
 	h := open(t)
 	s := stuck{newSink(), make(chan struct{})}
 	p, err := h.Join(soon(t), grant("r", "stuck"), s)
@@ -422,6 +428,7 @@ func TestM9_peer_that_stalls_is_cut_and_nobody_waits(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
+	leak.Check(t)
 	h := open(t, func(c *media.Config) { c.MaxPeersPerRoom, c.MaxPeers, c.MaxRooms = 2, 4, 2 })
 	join := func(room, who string) error {
 		_, err := h.Join(soon(t), grant(room, who), newSink())

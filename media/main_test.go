@@ -3,7 +3,7 @@ package media
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"ringdown/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }

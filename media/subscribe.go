@@ -28,21 +28,46 @@ func (l *leg) refresh() {
 		}
 		return
 	}
-	if l.pc == nil && len(want) == 0 {
-		return
-	}
+	first := l.pc == nil
 	if err := l.open(); err != nil {
 		l.peer.log.Error("leg not opened", "err", err)
 		l.peer.End(Unknown)
 		return
 	}
-	if !l.follow(want) {
+	changed := l.follow(want)
+	if first {
+		changed = l.reserve()
+	}
+	if !changed {
 		return
 	}
 	if err := l.offer(); err != nil {
 		l.peer.log.Error("no offer could be made", "err", err)
 		l.peer.End(Unknown)
 	}
+}
+
+// reserve makes a media section of each kind that has none, so that the leg
+// connects before there is anything to send: the first track of the kind then
+// needs no description, and the client only has to be told whose it is. It
+// returns true: there is something to offer.
+func (l *leg) reserve() bool {
+	for _, k := range []Kind{Audio, Video} {
+		kind := codecType(k)
+		if slices.ContainsFunc(l.pc.GetTransceivers(), func(tr *webrtc.RTPTransceiver) bool { return tr.Kind() == kind }) {
+			continue
+		}
+		// The codec decides how the section resends, so only tracks of the codec
+		// that nearly everybody sends fit in.
+		free := &subscription{leg: l, track: &Track{number: l.peer.hub.number(), owner: l.peer, kind: k, codec: usualCodec(k)}}
+		tr, err := l.pc.AddTransceiverFromTrack(free, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
+		if err != nil {
+			l.peer.log.Debug("no section reserved", "kind", k, "err", err)
+			continue
+		}
+		free.sender, l.reserved[k] = tr.Sender(), free
+	}
+	return true
 }
 
 // follow subscribes to the tracks wanted and to no other, as far as there is
@@ -69,7 +94,12 @@ func (l *leg) attach(t *Track) bool {
 	s := &subscription{leg: l, track: t}
 	kind := codecType(t.kind)
 	var err error
+	free := l.reserved[t.kind]
 	switch {
+	case free != nil && free.supported && sameCodec(free.codec.RTPCodecCapability, t.codec.RTPCodecCapability):
+		delete(l.reserved, t.kind)
+		s.sender, s.negotiated = free.sender, true
+		err = s.sender.ReplaceTrack(s)
 	case l.takeIdle(t.kind):
 		s.sender, err = l.pc.AddTrack(s)
 	case l.spec.WeOffer:
@@ -91,6 +121,7 @@ func (l *leg) attach(t *Track) bool {
 	}
 	l.subs[t] = s
 	l.peer.spawn("read feedback", s.readRTCP)
+	l.activate()
 	return true
 }
 
@@ -130,11 +161,11 @@ func (l *leg) drop(s *subscription) {
 // activate lets packets flow to the subscriptions that are negotiated, once
 // the leg is connected.
 func (l *leg) activate() {
-	if !l.connected || l.awaiting {
+	if !l.connected {
 		return
 	}
 	for _, s := range l.subs {
-		if s.active || s.out == nil {
+		if s.active || s.out == nil || l.awaiting && !s.negotiated {
 			continue
 		}
 		s.active = true

@@ -31,6 +31,8 @@ type subscription struct {
 	levelID   uint8 // header extension of the audio level, 0 if not negotiated
 	supported bool  // the subscriber can take the codec of the track
 	active    bool  // the reader of the track knows us
+	// negotiated: its section is agreed on already, so it may send at once.
+	negotiated bool
 
 	// Owned by the reader of the track.
 	header  rtp.Header

@@ -255,6 +255,13 @@ func say(m Meeting, msg Message, now time.Time) (Meeting, []Event, error) {
 		return m, nil, overFault(m)
 	}
 	s := begin(m, now)
+	if msg.File != nil {
+		if err := m.TakesFile(msg.File.Size); err != nil {
+			return m, nil, err
+		}
+		s.m.Files++
+		s.m.FileBytes += msg.File.Size
+	}
 	msg.Meeting, msg.At, msg.Seq = m.ID, now, m.Seq+1
 	s.log(Event{Kind: KindMessage, Participant: msg.From, Message: &msg})
 	m, ev := s.done()

@@ -170,6 +170,10 @@ type Meeting struct {
 	AnsweredAt  time.Time `json:"answered_at,omitzero"`
 	EndedAt     time.Time `json:"ended_at,omitzero"`
 
+	// Files and FileBytes count what was sent in the chat.
+	Files     int   `json:"files,omitempty"`
+	FileBytes int64 `json:"file_bytes,omitempty"`
+
 	// Due is when Tick has something to do; zero once ended.
 	Due time.Time `json:"due,omitzero"`
 }

@@ -130,15 +130,12 @@ func (s *Service) Present(ctx context.Context, id ID, here []ParticipantID) (Mee
 	})
 }
 
-// Post adds a chat message. From, Role, Name, Via, Text and Key are the caller's
-// to fill. The same Key with the same Text returns the first message; with
-// another Text it is a fault KeyReused.
+// Post adds a chat message. From, Role, Name, Via, Text, File and Key are the
+// caller's to fill. The same Key with the same Text and a File that differs in
+// its ID only returns the first message; with others it is a fault KeyReused.
 func (s *Service) Post(ctx context.Context, id ID, msg Message) (Message, error) {
-	if msg.Text == "" {
-		return msg, fault.NewInvalid("/text", "must not be empty")
-	}
-	if len(msg.Text) > textLimit {
-		return msg, fault.NewInvalid("/text", "must be at most %d bytes", textLimit)
+	if err := msg.checkBody(); err != nil {
+		return msg, err
 	}
 	msg.ID = MessageID(s.newID("msg_"))
 	var out Message
@@ -153,7 +150,7 @@ func (s *Service) Post(ctx context.Context, id ID, msg Message) (Message, error)
 		}
 		return m, ev, err
 	})
-	if msg.Key != "" && (errors.Is(err, ErrTaken) || fault.Is(err, fault.TooMany)) {
+	if msg.Key != "" && (errors.Is(err, ErrTaken) || fault.Is(err, fault.TooMany) || fault.Is(err, fault.FilesFull)) {
 		if old, found, e := s.posted(ctx, id, msg); found || e != nil {
 			return old, e
 		}
@@ -172,8 +169,8 @@ func (s *Service) posted(ctx context.Context, id ID, msg Message) (old Message, 
 	}
 	for _, old := range all {
 		if old.Key == msg.Key {
-			if old.Text != msg.Text {
-				return msg, true, fault.New(fault.KeyReused, "this message key was used with another text; take a new key")
+			if !old.same(msg) {
+				return msg, true, fault.New(fault.KeyReused, "this message key was used with another text or file; take a new key")
 			}
 			return old, true, nil
 		}

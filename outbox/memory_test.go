@@ -23,16 +23,28 @@ type memory struct {
 	attempts []outbox.Attempt
 	fault    error // every call returns it while it is set
 	finishes []int // sizes of the batches
+	replays  []outbox.Replay
+	reached  int64 // by the oldest open replay
+	pruned   map[string]int64
+	produced map[string]int64
 	readOnly error // Extend and Finish return it while it is set
 }
 
 type row struct {
 	outbox.Delivery
 	lease time.Time
+	head  bool
 }
 
+type lane struct {
+	dest     string
+	replayed bool
+}
+
+func (r *row) lane() lane { return lane{r.Dest, r.Replayed} }
+
 func newMemory() *memory {
-	return &memory{wakes: make(chan struct{}, 1), relayed: map[meeting.EventID]bool{}}
+	return &memory{wakes: make(chan struct{}, 1), relayed: map[meeting.EventID]bool{}, pruned: map[string]int64{}, produced: map[string]int64{}}
 }
 
 // add is what a meeting's store does when it saves a change.
@@ -86,8 +98,9 @@ func (m *memory) Relay(_ context.Context, limit int, now time.Time, draft func(m
 			id := int64(len(m.rows) + 1)
 			m.rows = append(m.rows, &row{Delivery: outbox.Delivery{
 				ID: id, Public: fmt.Sprintf("dlv_%d", id), Event: ev.ID, Kind: ev.Kind, Meeting: ev.Meeting,
-				Target: d.Target, Dest: d.Dest, Body: d.Body, State: outbox.Pending, Next: now, ExpiresAt: d.ExpiresAt, CreatedAt: now,
+				Target: d.Target, Dest: d.Dest, Body: d.Body, State: outbox.Pending, Next: now, ExpiresAt: d.ExpiresAt, CreatedAt: now, QueuedAt: now,
 			}})
+			m.produced[d.Target]++
 		}
 	}
 	if n > 0 {
@@ -96,32 +109,63 @@ func (m *memory) Relay(_ context.Context, limit int, now time.Time, draft func(m
 	return n, nil
 }
 
-// heads returns of every Dest the oldest pending row.
-func (m *memory) heads() []*row {
-	var hs []*row
-	seen := map[string]bool{}
+// elect gives every lane with something pending a head, and moves the head to an
+// older one if nobody holds it at now.
+func (m *memory) elect(now time.Time) {
+	oldest, heads := map[lane]*row{}, map[lane]*row{}
 	for _, r := range m.rows {
-		if r.State == outbox.Pending && !seen[r.Dest] {
-			seen[r.Dest] = true
-			hs = append(hs, r)
+		if r == nil {
+			continue
+		}
+		r.head = r.head && r.State == outbox.Pending
+		if r.State == outbox.Pending && oldest[r.lane()] == nil {
+			oldest[r.lane()] = r
+		}
+		if r.head {
+			heads[r.lane()] = r
 		}
 	}
-	return hs
+	for l, r := range oldest {
+		if h := heads[l]; h == nil || !h.lease.After(now) {
+			if h != nil {
+				h.head = false
+			}
+			r.head = true
+		}
+	}
 }
 
-func (m *memory) Claim(_ context.Context, now, until time.Time, limit int) ([]outbox.Delivery, error) {
+func (m *memory) Claim(_ context.Context, now, until time.Time, room outbox.Room) ([]outbox.Delivery, error) {
 	unlock, err := m.lock()
 	defer unlock()
 	if err != nil {
 		return nil, err
 	}
+	m.elect(now)
+	type what struct {
+		target   string
+		replayed bool
+	}
+	ready := map[what][]*row{}
+	for _, r := range m.rows {
+		if r != nil && r.head && !r.Next.After(now) && !r.lease.After(now) {
+			k := what{r.Target, r.Replayed}
+			ready[k] = append(ready[k], r)
+		}
+	}
+	var due []outbox.Due
+	for k, rs := range ready {
+		slices.SortStableFunc(rs, func(a, b *row) int { return a.Next.Compare(b.Next) })
+		due = append(due, outbox.Due{Target: k.target, Replayed: k.replayed, N: len(rs)})
+	}
 	var out []outbox.Delivery
-	for _, r := range m.heads() {
-		if len(out) < limit && !r.Next.After(now) && !r.lease.After(now) {
+	for _, d := range room.Allot(due) {
+		for _, r := range ready[what{d.Target, d.Replayed}][:d.N] {
 			r.lease = until
 			out = append(out, r.Delivery)
 		}
 	}
+	slices.SortFunc(out, func(a, b outbox.Delivery) int { return cmp.Compare(a.ID, b.ID) })
 	return out, nil
 }
 
@@ -165,6 +209,7 @@ func (m *memory) Finish(_ context.Context, done []outbox.Done) error {
 	for _, d := range done {
 		m.attempts = append(m.attempts, d.Attempt)
 		r := m.row(d.Attempt.Delivery)
+		r.Tries++
 		r.Attempts, r.Reason, r.State, r.Next, r.lease = d.Attempt.N, d.Attempt.Reason, d.State, d.Next, time.Time{}
 		if d.State != outbox.Pending {
 			r.DoneAt = d.Attempt.At.Add(d.Attempt.Took)
@@ -181,7 +226,7 @@ func (m *memory) Expire(_ context.Context, now time.Time) (int64, error) {
 	}
 	var n int64
 	for _, r := range m.rows {
-		if r.State == outbox.Pending && !r.ExpiresAt.IsZero() && !r.ExpiresAt.After(now) && !r.lease.After(now) {
+		if r != nil && r.State == outbox.Pending && !r.ExpiresAt.IsZero() && !r.ExpiresAt.After(now) && !r.lease.After(now) {
 			r.State, r.Next, r.DoneAt = outbox.Expired, time.Time{}, now
 			n++
 		}
@@ -189,13 +234,17 @@ func (m *memory) Expire(_ context.Context, now time.Time) (int64, error) {
 	return n, nil
 }
 
-func (m *memory) NextDue(context.Context) (time.Time, error) {
+func (m *memory) NextDue(_ context.Context, now time.Time) (time.Time, error) {
 	unlock, err := m.lock()
 	defer unlock()
+	m.elect(now)
 	var due time.Time
-	for _, r := range m.heads() {
+	for _, r := range m.rows {
+		if r == nil || r.State != outbox.Pending {
+			continue
+		}
 		for _, t := range []time.Time{r.Next, r.ExpiresAt} {
-			if !t.IsZero() && (due.IsZero() || t.Before(due)) {
+			if t.After(now) && (r.head || t.Equal(r.ExpiresAt)) && (due.IsZero() || t.Before(due)) {
 				due = t
 			}
 		}
@@ -207,14 +256,31 @@ func (m *memory) List(_ context.Context, f outbox.Filter) ([]outbox.Delivery, er
 	unlock, err := m.lock()
 	defer unlock()
 	var out []outbox.Delivery
-	for _, r := range slices.Backward(m.rows) {
+	for _, r := range m.rows {
+		if r == nil {
+			continue
+		}
 		d := r.Delivery
-		if (f.State == "" || d.State == f.State) && (f.Target == "" || d.Target == f.Target) &&
-			(f.Meeting == "" || d.Meeting == f.Meeting) && (f.Before == 0 || d.ID < f.Before) && len(out) < cmp.Or(f.Limit, 200) {
+		if (f.State == "" || d.State == f.State) && (f.Target == "" || d.Target == f.Target) && (f.Kind == "" || d.Kind == f.Kind) &&
+			(f.Meeting == "" || d.Meeting == f.Meeting) && (f.Before == 0 || d.ID < f.Before) && d.ID > f.After && !d.CreatedAt.Before(f.Since) {
 			out = append(out, d)
 		}
 	}
-	return out, err
+	if !f.Rising {
+		slices.Reverse(out)
+	}
+	return out[:min(len(out), cmp.Or(f.Limit, 200))], err
+}
+
+func (m *memory) Delivery(_ context.Context, public string) (outbox.Delivery, error) {
+	unlock, err := m.lock()
+	defer unlock()
+	for _, r := range m.rows {
+		if r != nil && r.Public == public {
+			return r.Delivery, err
+		}
+	}
+	return outbox.Delivery{}, cmp.Or(err, meeting.ErrNoRow)
 }
 
 func (m *memory) Attempts(_ context.Context, delivery int64) ([]outbox.Attempt, error) {
@@ -229,30 +295,134 @@ func (m *memory) Attempts(_ context.Context, delivery int64) ([]outbox.Attempt, 
 	return out, err
 }
 
-func (m *memory) Requeue(_ context.Context, delivery int64, now time.Time) error {
+func (m *memory) Requeue(_ context.Context, delivery int64, from outbox.State, now time.Time) error {
 	unlock, err := m.lock()
 	defer unlock()
 	if err != nil {
 		return err
 	}
 	r := m.row(delivery)
-	if r == nil || r.State != outbox.Failed && r.State != outbox.Expired {
+	if r == nil || r.State != from || from == outbox.Pending {
 		return meeting.ErrNoRow
 	}
-	r.State, r.Next, r.DoneAt = outbox.Pending, now, time.Time{}
+	if tooLate := !r.ExpiresAt.After(now); tooLate {
+		r.ExpiresAt = time.Time{}
+	}
+	r.Replayed = r.Replayed || r.State == outbox.Delivered
+	m.again(r, now)
 	m.wake()
 	return nil
 }
 
-func (m *memory) Counts(context.Context) (map[string]map[outbox.State]int64, error) {
+// again makes r pending.
+func (m *memory) again(r *row, now time.Time) {
+	r.State, r.Next, r.QueuedAt, r.Tries, r.DoneAt, r.lease = outbox.Pending, now, now, 0, time.Time{}, time.Time{}
+	m.elect(now)
+}
+
+func (m *memory) Match(_ context.Context, sel outbox.Selection, now time.Time) (n outbox.Matched, err error) {
 	unlock, err := m.lock()
 	defer unlock()
-	out := map[string]map[outbox.State]int64{}
 	for _, r := range m.rows {
-		if out[r.Target] == nil {
-			out[r.Target] = map[outbox.State]int64{}
+		if r == nil {
+			continue
 		}
-		out[r.Target][r.State]++
+		fresh := r.Delivery
+		fresh.ExpiresAt = time.Time{}
+		switch {
+		case sel.Takes(r.Delivery, now):
+			n.Count++
+		case sel.Takes(fresh, now):
+			n.TooLate++
+		}
+	}
+	return n, err
+}
+
+func (m *memory) Replay(ctx context.Context, sel outbox.Selection, now time.Time) (outbox.Replay, error) {
+	n, err := m.Match(ctx, sel, now)
+	if err != nil {
+		return outbox.Replay{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := outbox.Replay{Public: fmt.Sprint("rpl_", len(m.replays)+1), Selection: sel, Matched: n.Count, CreatedAt: now}
+	m.replays = append(m.replays, r)
+	m.wake()
+	return r, nil
+}
+
+func (m *memory) ReplayStep(_ context.Context, limit int, now time.Time) (n int, working bool, err error) {
+	unlock, err := m.lock()
+	defer unlock()
+	if err != nil {
+		return 0, false, err
+	}
+	i := slices.IndexFunc(m.replays, func(r outbox.Replay) bool { return r.EndedAt.IsZero() })
+	if i < 0 {
+		return 0, false, nil
+	}
+	for _, r := range m.rows {
+		if r != nil && r.ID > m.reached && n < limit && m.replays[i].Selection.Takes(r.Delivery, now) {
+			r.Replayed = true
+			m.again(r, now)
+			m.reached = r.ID
+			n++
+		}
+	}
+	m.replays[i].Done += int64(n)
+	if n < limit {
+		m.replays[i].EndedAt, m.reached = now, 0
+	}
+	m.wake()
+	return n, true, nil
+}
+
+func (m *memory) Replays(_ context.Context, limit int) ([]outbox.Replay, error) {
+	unlock, err := m.lock()
+	defer unlock()
+	list := slices.Clone(m.replays)
+	slices.Reverse(list)
+	return list[:min(len(list), limit)], err
+}
+
+func (m *memory) Prune(_ context.Context, before time.Time, limit int) (n int, err error) {
+	unlock, err := m.lock()
+	defer unlock()
+	for i, r := range m.rows {
+		if r != nil && n < limit && err == nil && !r.DoneAt.IsZero() && r.DoneAt.Before(before) {
+			m.pruned[r.Target]++
+			m.rows[i] = nil
+			m.attempts = slices.DeleteFunc(m.attempts, func(a outbox.Attempt) bool { return a.Delivery == r.ID })
+			n++
+		}
+	}
+	return n, err
+}
+
+func (m *memory) Counts(context.Context) (map[string]outbox.Counts, error) {
+	unlock, err := m.lock()
+	defer unlock()
+	out := map[string]outbox.Counts{}
+	for target, n := range m.produced {
+		out[target] = outbox.Counts{Produced: n, Pruned: m.pruned[target]}
+	}
+	for _, r := range m.rows {
+		if r == nil {
+			continue
+		}
+		c := out[r.Target]
+		switch r.State {
+		case outbox.Pending:
+			c.Pending++
+		case outbox.Delivered:
+			c.Delivered++
+		case outbox.Failed:
+			c.Failed++
+		case outbox.Expired:
+			c.Expired++
+		}
+		out[r.Target] = c
 	}
 	return out, err
 }

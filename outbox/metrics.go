@@ -36,7 +36,7 @@ func newMetrics(reg prometheus.Registerer, store Store) *metrics {
 		}, []string{"connector"}),
 		troubles: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringdown_outbox_troubles_total",
-			Help: "What must not happen: the store refusing (relay, claim, finish, lease), a translator's error (draft), a deliverer's panic (deliver).",
+			Help: "What must not happen: the store refusing (relay, claim, finish, lease, replay, prune), a translator's error (draft), a deliverer's panic (deliver).",
 		}, []string{"part"}),
 	}
 	reg.MustRegister(m.relayed, m.attempts, m.took, m.late, m.troubles, &counts{
@@ -62,12 +62,15 @@ func (c *counts) Collect(ch chan<- prometheus.Metric) {
 		return // a store that is down must not take the other numbers with it
 	}
 	sums := map[[2]string]int64{}
-	for target, states := range byTarget {
-		for state, n := range states {
+	for target, c := range byTarget {
+		for state, n := range map[State]int64{Pending: c.Pending, Delivered: c.Delivered, Failed: c.Failed, Expired: c.Expired} {
 			sums[[2]string{connector(target), string(state)}] += n
 		}
 	}
 	for k, n := range sums {
+		if n == 0 {
+			continue
+		}
 		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(n), k[0], k[1])
 	}
 }

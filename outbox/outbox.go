@@ -1,14 +1,16 @@
 // Package outbox delivers what happened, durably. Relay turns each event into
 // deliveries; Sender tries each delivery until it is delivered, has failed for
-// a human to look at, or has expired. An event is written by the store in the
-// transaction of the change it tells, so what was acknowledged is delivered at
-// least once, also after a crash.
+// a human to look at, or has expired; Keeper replays and removes. An event is
+// written by the store in the transaction of the change it tells, so what was
+// acknowledged is delivered at least once, also after a crash.
 //
 // Deliveries with the same Dest go out one at a time, in the order of their
-// events; different Dests do not wait for each other.
+// events; different Dests do not wait for each other. A Target has a bound of
+// attempts at a time, so that one that hangs holds up nobody else. Replayed
+// deliveries have a lane of their own beside what happens now.
 //
-// The package knows no vendor and no store driver. Relay.Run and Sender.Run own
-// every goroutine they start.
+// The package knows no vendor and no store driver. The Runs own every goroutine
+// they start.
 package outbox
 
 import (
@@ -57,10 +59,15 @@ type Delivery struct {
 	State     State
 	Reason    string // of the last attempt, a word of the closed list of its connector; empty if none
 	Attempts  int
+	Tries     int // attempts since QueuedAt; the schedule counts these
 	Next      time.Time
 	ExpiresAt time.Time // zero: never
 	CreatedAt time.Time
+	QueuedAt  time.Time // when it was last made pending: CreatedAt, or a retry's or a replay's time
 	DoneAt    time.Time // zero while pending
+	// Replayed ones go out in a lane of their own: in order among themselves, beside
+	// what happens now in the same Dest and never before it.
+	Replayed bool
 }
 
 // Verdict is what an attempt came to.
@@ -112,9 +119,28 @@ type Done struct {
 type Filter struct {
 	State   State
 	Target  string
+	Kind    meeting.Kind
 	Meeting meeting.ID
-	Before  int64 // only older ones; the cursor
-	Limit   int   // 1 to 200
+	Since   time.Time // only those created at or after it
+	Before  int64     // only older ones; the cursor
+	After   int64     // only younger ones
+	Rising  bool      // oldest first
+	Limit   int       // 1 to 200
+}
+
+// Counts are how many deliveries a target has, and was ever given.
+type Counts struct {
+	Produced  int64 // ever
+	Pending   int64
+	Delivered int64
+	Failed    int64
+	Expired   int64
+	Pruned    int64 // were delivered, failed or expired, and are no longer kept
+}
+
+// Missing is what vanished; 0 always.
+func (c Counts) Missing() int64 {
+	return c.Produced - c.Pending - c.Delivered - c.Failed - c.Expired - c.Pruned
 }
 
 // Store keeps events, deliveries and attempts. Safe for concurrent use, also by
@@ -130,9 +156,11 @@ type Store interface {
 	// relayed meanwhile is left out. It returns how many events it relayed.
 	Relay(ctx context.Context, limit int, now time.Time, draft func(meeting.Event) []Draft) (int, error)
 
-	// Claim leases up to limit heads: of every Dest the oldest pending delivery, if
-	// its Next is at or before now and no lease holds it. A lease ends at until.
-	Claim(ctx context.Context, now, until time.Time, limit int) ([]Delivery, error)
+	// Claim leases heads as far as there is room: of every Dest, and of the replayed
+	// ones of every Dest, the oldest pending delivery, if its Next is at or before
+	// now and no lease holds it. A lease ends at until. What it costs does not
+	// depend on how many deliveries wait.
+	Claim(ctx context.Context, now, until time.Time, room Room) ([]Delivery, error)
 	// Extend moves the leases of these deliveries to until.
 	Extend(ctx context.Context, ids []int64, until time.Time) error
 	// Release ends the leases of these deliveries without an attempt.
@@ -142,15 +170,34 @@ type Store interface {
 	// Expire ends every pending delivery whose ExpiresAt is at or before now and
 	// that no lease holds, and returns how many.
 	Expire(ctx context.Context, now time.Time) (int64, error)
-	// NextDue is the earliest time at which a pending delivery becomes due or
-	// expires; zero if there is none.
-	NextDue(ctx context.Context) (time.Time, error)
+	// NextDue is the earliest time after now at which a head becomes due or a
+	// delivery expires; zero if there is none. Leases do not count.
+	NextDue(ctx context.Context, now time.Time) (time.Time, error)
 
-	List(ctx context.Context, f Filter) ([]Delivery, error) // newest first
+	List(ctx context.Context, f Filter) ([]Delivery, error) // newest first, unless Filter.Rising
+	// Delivery finds one by its Public id; meeting.ErrNoRow if there is none.
+	Delivery(ctx context.Context, public string) (Delivery, error)
 	Attempts(ctx context.Context, delivery int64) ([]Attempt, error)
-	// Requeue makes a failed or expired delivery pending again, due now.
-	// meeting.ErrNoRow if there is none in such a state.
-	Requeue(ctx context.Context, delivery int64, now time.Time) error
-	// Counts returns how many deliveries of each target are in each state.
-	Counts(ctx context.Context) (map[string]map[State]int64, error)
+	// Requeue makes a delivery that ended as from pending again, due now, with the
+	// whole schedule before it. A failed or expired one goes back to its place,
+	// before its followers unless one of them is on its way; a delivered one goes
+	// to the replayed ones. One that is too late by now will not expire any more: a
+	// human wants it sent. meeting.ErrNoRow if there is none in that state.
+	Requeue(ctx context.Context, delivery int64, from State, now time.Time) error
+	// Counts counts each target's deliveries, all at one instant.
+	Counts(ctx context.Context) (map[string]Counts, error)
+	// Prune removes up to limit deliveries that ended before a time, with their
+	// attempts, and returns how many.
+	Prune(ctx context.Context, before time.Time, limit int) (int, error)
+
+	// Match counts what a replay of the selection would send now.
+	Match(ctx context.Context, sel Selection, now time.Time) (Matched, error)
+	// Replay stores the order to send the selection again. The order survives a
+	// crash; ReplayStep works it off.
+	Replay(ctx context.Context, sel Selection, now time.Time) (Replay, error)
+	// ReplayStep makes up to limit deliveries of the oldest open replay pending
+	// again, in one transaction, and returns how many. working: there is more to do.
+	ReplayStep(ctx context.Context, limit int, now time.Time) (n int, working bool, err error)
+	// Replays returns the latest replays, newest first, at most limit.
+	Replays(ctx context.Context, limit int) ([]Replay, error)
 }

@@ -15,13 +15,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"go.uber.org/goleak"
 
+	"ringdown/internal/leak"
 	"ringdown/meeting"
 	"ringdown/outbox"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // desk is a Deliverer whose answers are a script.
 type desk struct {
@@ -68,10 +68,17 @@ func (k *desk) bodies() string {
 }
 
 // echo drafts one delivery per event: for "desk/a", in the order of the meeting.
-type echo struct{ ring time.Duration }
+// With own it drafts for a target of the meeting's own.
+type echo struct {
+	ring time.Duration
+	own  bool
+}
 
 func (e echo) Draft(ev meeting.Event) ([]outbox.Draft, error) {
 	d := outbox.Draft{Target: "desk/a", Dest: "desk/a/" + string(ev.Meeting), Body: []byte(ev.ID)}
+	if e.own {
+		d.Target = "desk/" + string(ev.Meeting)
+	}
 	if ev.Kind == meeting.KindRing {
 		d.ExpiresAt = ev.At.Add(e.ring)
 	}
@@ -342,7 +349,7 @@ func TestGivingUp(t *testing.T) {
 			t.Errorf("states: %s, %s", h.the(t, 1).State, h.the(t, 2).State)
 		}
 		h.desk.will(nil)
-		if err := h.Requeue(t.Context(), 1, time.Now()); err != nil {
+		if err := h.Requeue(t.Context(), 1, outbox.Failed, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -410,7 +417,7 @@ func TestParallelIsTheLimit(t *testing.T) {
 func TestCompletionsAreStoredInBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
-		h := start(t, store, outbox.Options{Config: outbox.Config{Parallel: 1000}})
+		h := start(t, store, outbox.Options{Config: outbox.Config{Parallel: 1000}, Translators: []outbox.Translator{echo{own: true}}})
 		h.desk.will(func(context.Context, outbox.Delivery) outbox.Result {
 			time.Sleep(50 * time.Millisecond)
 			return outbox.Result{Verdict: outbox.OK}
@@ -496,7 +503,7 @@ func TestACrashedProcessBlocksForOneLease(t *testing.T) {
 			t.Fatal(err)
 		}
 		begin := time.Now()
-		if ds, _ := store.Claim(t.Context(), begin, begin.Add(30*time.Second), 10); len(ds) != 1 {
+		if ds, _ := store.Claim(t.Context(), begin, begin.Add(30*time.Second), outbox.Room{Limit: 10, Target: 10}); len(ds) != 1 {
 			t.Fatal("nothing to claim")
 		} // and the claimer is killed
 		h := start(t, store, outbox.Options{})
@@ -599,7 +606,7 @@ func TestABrokenPartHurtsOnlyItsOwn(t *testing.T) {
 		}
 		h.stop()
 		want := `
-# HELP ringdown_outbox_troubles_total What must not happen: the store refusing (relay, claim, finish, lease), a translator's error (draft), a deliverer's panic (deliver).
+# HELP ringdown_outbox_troubles_total What must not happen: the store refusing (relay, claim, finish, lease, replay, prune), a translator's error (draft), a deliverer's panic (deliver).
 # TYPE ringdown_outbox_troubles_total counter
 ringdown_outbox_troubles_total{part="deliver"} 1
 ringdown_outbox_troubles_total{part="draft"} 3
@@ -639,7 +646,9 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	ok := outbox.Options{Store: newMemory(), Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()}
 	short := ok
 	short.Config = outbox.Config{Timeout: time.Minute, Lease: time.Minute}
-	for _, o := range []outbox.Options{{}, short} {
+	crowded, forgetful := ok, ok
+	crowded.Config, forgetful.Config = outbox.Config{PerTarget: 65}, outbox.Config{Keep: time.Minute}
+	for _, o := range []outbox.Options{{}, short, crowded, forgetful} {
 		if _, err := outbox.New(o); err == nil {
 			t.Errorf("%+v was taken", o.Config)
 		}

@@ -11,11 +11,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Outbox is the Relay and the Sender of one process on one store. The store's
-// wakes have one reader; it passes them on to both.
+// Outbox is the Relay, the Sender and the Keeper of one process on one store.
+// The store's wakes have one reader; it passes them on to the first two.
 type Outbox struct {
 	Relay  *Relay
 	Sender *Sender
+	Keeper *Keeper
 	store  Store
 }
 
@@ -47,16 +48,18 @@ func New(o Options) (*Outbox, error) {
 	return &Outbox{
 		Relay:  newRelay(o.Store, o.Translators, o.Config, o.Now, o.Log, met),
 		Sender: newSender(o.Store, o.Deliverers, o.Config, o.Now, o.Rand, o.Log, met),
+		Keeper: newKeeper(o.Store, o.Config, o.Now, o.Log, met),
 		store:  o.Store,
 	}, nil
 }
 
-// Run relays and sends until ctx ends, then drains; see Sender.Run. It is
+// Run relays, sends and keeps house until ctx ends, then drains; see Sender.Run. It is
 // called once.
 func (o *Outbox) Run(ctx context.Context) error {
 	var g errgroup.Group
 	g.Go(func() error { return o.Relay.Run(ctx) })
 	g.Go(func() error { return o.Sender.Run(ctx) })
+	g.Go(func() error { return o.Keeper.Run(ctx) })
 	g.Go(func() error {
 		for {
 			select {

@@ -27,8 +27,8 @@ const (
 )
 
 // next says where d stands after an attempt that ended at now with r, and when
-// it is tried again if it is still pending. d.Attempts counts the ended ones,
-// this one included.
+// it is tried again if it is still pending. d.Tries counts the ended ones since
+// it was queued, this one included.
 func next(d Delivery, r Result, now time.Time, rnd *rand.Rand) (State, time.Time) {
 	switch r.Verdict {
 	case OK:
@@ -39,7 +39,7 @@ func next(d Delivery, r Result, now time.Time, rnd *rand.Rand) (State, time.Time
 	}
 	var wait time.Duration
 	if d.ExpiresAt.IsZero() && !r.Live {
-		step := min(d.Attempts, stepOf(now.Sub(d.CreatedAt)))
+		step := min(d.Tries, stepOf(now.Sub(d.QueuedAt)))
 		steps := lasting()
 		if step >= len(steps) {
 			return Failed, time.Time{}
@@ -47,7 +47,7 @@ func next(d Delivery, r Result, now time.Time, rnd *rand.Rand) (State, time.Time
 		wait = jitter(steps[step], rnd)
 	} else {
 		steps := perishable()
-		wait = steps[min(d.Attempts, len(steps)-1)]
+		wait = steps[min(d.Tries, len(steps)-1)]
 	}
 	if r.After > 0 {
 		wait = max(wait, min(max(r.After, minAfter), maxAfter))

@@ -11,18 +11,33 @@ import (
 	"time"
 )
 
-// Config is how Relay and Sender work. A zero field means its default.
+// Config is how the outbox works. A zero field means its default.
 type Config struct {
-	Parallel int           // attempts at a time; 0: 128
-	Timeout  time.Duration // of one attempt; 0: 15 s
-	Lease    time.Duration // how long a crashed process blocks what it held; 0: twice Timeout
-	Drain    time.Duration // how long attempts in flight may go on after ctx ends; 0: 5 s
-	Poll     time.Duration // how long a lost wake can go unnoticed; 0: 1 s
+	// PerTarget is how many attempts for one target run at a time on a node, 1 to
+	// 64; half of them at most are replayed ones. Default 8.
+	PerTarget int `yaml:"per_target"`
+	// Keep is how long ended deliveries are kept, at least an hour. Default 720h.
+	Keep time.Duration `yaml:"keep"`
+
+	Parallel int           `yaml:"-"` // attempts at a time; 0: 512
+	Timeout  time.Duration `yaml:"-"` // of one attempt; 0: 15 s
+	Lease    time.Duration `yaml:"-"` // how long a crashed process blocks what it held; 0: twice Timeout
+	Drain    time.Duration `yaml:"-"` // how long attempts in flight may go on after ctx ends; 0: 5 s
+	Poll     time.Duration `yaml:"-"` // how long a lost wake can go unnoticed; 0: 1 s
 }
 
+// DefaultConfig is what holds where nothing is said.
+func DefaultConfig() Config { return Config{PerTarget: 8, Keep: 30 * 24 * time.Hour} }
+
 func (c Config) withDefaults() Config {
+	if c.PerTarget == 0 {
+		c.PerTarget = DefaultConfig().PerTarget
+	}
+	if c.Keep == 0 {
+		c.Keep = DefaultConfig().Keep
+	}
 	if c.Parallel == 0 {
-		c.Parallel = 128
+		c.Parallel = 512
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 15 * time.Second
@@ -42,6 +57,12 @@ func (c Config) withDefaults() Config {
 // Validate checks c.
 func (c Config) Validate() error {
 	c = c.withDefaults()
+	if c.PerTarget < 1 || c.PerTarget > 64 {
+		return errors.New("per_target: must be 1 to 64")
+	}
+	if c.Keep < time.Hour {
+		return errors.New("keep: must be at least 1h")
+	}
 	if c.Parallel < 0 || c.Timeout < 0 || c.Drain < 0 || c.Poll < 0 {
 		return errors.New("outbox: parallel, timeout, drain and poll must not be negative")
 	}
@@ -52,7 +73,8 @@ func (c Config) Validate() error {
 }
 
 const (
-	batch      = 200             // of claims and of completions in one transaction
+	batch      = 200 // of claims and of completions in one transaction
+	rest       = 12 * time.Millisecond
 	storeGrace = 5 * time.Second // for the store's last words while stopping
 )
 
@@ -68,16 +90,27 @@ type Sender struct {
 
 	ended chan Done // closed by Run when no attempt runs any more
 
+	// Replayed deliveries are claimed a few at a time with a rest between, by Run
+	// alone: at full speed they would keep the store's only writer busy.
+	rested  time.Time // when they may be claimed again
+	waiting bool      // some may be left since the last time
+
 	mu   sync.Mutex
-	held map[int64]struct{} // claimed and not yet finished or released; mu
-	rnd  *rand.Rand         // mu
+	held map[int64]hold // claimed and not yet finished or released; mu
+	rnd  *rand.Rand     // mu
+}
+
+// hold is what the bound per target needs to know of a delivery on its way.
+type hold struct {
+	target   string
+	replayed bool
 }
 
 // newSender makes a Sender; see New.
 func newSender(store Store, deliverers map[string]Deliverer, cfg Config, now func() time.Time, rnd *rand.Rand, log *slog.Logger, met *metrics) *Sender {
 	return &Sender{
 		store: store, deliverers: deliverers, cfg: cfg.withDefaults(), now: now, log: log, met: met, rnd: rnd,
-		wake: make(chan struct{}, 1), ended: make(chan Done, batch), held: map[int64]struct{}{},
+		wake: make(chan struct{}, 1), ended: make(chan Done, batch), held: map[int64]hold{},
 	}
 }
 
@@ -136,16 +169,23 @@ func (s *Sender) claim(ctx context.Context, now time.Time) (claimed []Delivery, 
 	if n > 0 {
 		s.log.WarnContext(ctx, "deliveries came too late and were not sent", "count", n)
 	}
-	s.mu.Lock()
-	room := s.cfg.Parallel - len(s.held)
-	s.mu.Unlock()
-	limit := min(room, batch)
-	if limit <= 0 {
+	room := s.room()
+	resting := now.Before(s.rested)
+	if resting {
+		room.Replayed = 0
+	}
+	if room.Limit <= 0 {
 		return nil, false, nil // finish wakes Run
 	}
-	all, err := s.store.Claim(ctx, now, now.Add(s.cfg.Lease), limit)
+	all, err := s.store.Claim(ctx, now, now.Add(s.cfg.Lease), room)
 	if err != nil {
 		return nil, false, err
+	}
+	if !resting {
+		s.waiting = slices.ContainsFunc(all, func(d Delivery) bool { return d.Replayed })
+		if s.waiting {
+			s.rested = now.Add(rest)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,21 +193,43 @@ func (s *Sender) claim(ctx context.Context, now time.Time) (claimed []Delivery, 
 		// A lease can run out under an attempt, when the machine slept or the store
 		// was away: that one still runs here.
 		if _, here := s.held[d.ID]; !here {
-			s.held[d.ID] = struct{}{}
+			s.held[d.ID] = hold{d.Target, d.Replayed}
 			claimed = append(claimed, d)
 		}
 	}
-	return claimed, len(all) == limit, nil
+	return claimed, len(all) == room.Limit, nil
+}
+
+// room is what may be claimed beside what is on its way.
+func (s *Sender) room() Room {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := Room{
+		Limit: min(s.cfg.Parallel-len(s.held), batch), Target: s.cfg.PerTarget, Replayed: max(1, s.cfg.PerTarget/2), Busy: map[string]Busy{},
+	}
+	for _, h := range s.held {
+		b := r.Busy[h.target]
+		if h.replayed {
+			b.Replayed++
+		} else {
+			b.Live++
+		}
+		r.Busy[h.target] = b
+	}
+	return r
 }
 
 // idle is how long nothing will become due, counted from the claim made for
 // now; at most Config.Poll.
 func (s *Sender) idle(ctx context.Context, now time.Time) time.Duration {
-	due, err := s.store.NextDue(ctx)
-	if err != nil || !due.After(now) {
-		return s.cfg.Poll // nothing waits, or only what an earlier attempt of its Dest holds up
+	wait := s.cfg.Poll
+	if due, err := s.store.NextDue(ctx, now); err == nil && !due.IsZero() {
+		wait = min(wait, due.Sub(s.now()))
 	}
-	return min(s.cfg.Poll, max(0, due.Sub(s.now())))
+	if s.waiting {
+		wait = min(wait, s.rested.Sub(s.now()))
+	}
+	return max(0, wait)
 }
 
 // attempt makes one attempt of d. ctx ending means: start none. work ending
@@ -201,6 +263,7 @@ func (s *Sender) attempt(ctx, work, books context.Context, d Delivery) {
 	s.met.took.WithLabelValues(connector(d.Target)).Observe(now.Sub(start).Seconds())
 	s.met.attempts.WithLabelValues(connector(d.Target), string(r.Verdict)).Inc()
 	d.Attempts++
+	d.Tries++
 	s.mu.Lock()
 	state, at := next(d, r, now, s.rnd)
 	s.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ringdown/internal/leak"
 	"ringdown/meeting"
 	"ringdown/outbox"
 	"ringdown/store"
@@ -35,13 +36,14 @@ func save(t *testing.T, s *store.Store, id meeting.ID, evs ...meeting.Event) {
 // TestMemoryBehavesAsTheStore drives the fake and each real store through the
 // same story and compares what they say.
 func TestMemoryBehavesAsTheStore(t *testing.T) {
+	leak.Check(t)
 	base := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	at := func(s int) time.Time { return base.Add(time.Duration(s) * time.Second) }
 	story := func(t *testing.T, s outbox.Store) (told []string) {
 		ctx := t.Context()
 		tell := func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) }
 		claim := func(now, until, limit int) []outbox.Delivery {
-			ds, err := s.Claim(ctx, at(now), at(until), limit)
+			ds, err := s.Claim(ctx, at(now), at(until), outbox.Room{Limit: limit, Target: 10, Replayed: 10})
 			var names []string
 			for _, d := range ds {
 				names = append(names, fmt.Sprintf("%s/%d", d.Body, d.Attempts))
@@ -49,8 +51,8 @@ func TestMemoryBehavesAsTheStore(t *testing.T) {
 			tell("claim at %d: %v %v", now, names, err)
 			return ds
 		}
-		due := func() {
-			d, err := s.NextDue(ctx)
+		due := func(now int) {
+			d, err := s.NextDue(ctx, at(now))
 			if d.IsZero() {
 				tell("due: never %v", err)
 			} else {
@@ -70,7 +72,8 @@ func TestMemoryBehavesAsTheStore(t *testing.T) {
 		tell("relay: %d %v", n, err)
 		n, err = s.Relay(ctx, 10, at(0), draft)
 		tell("relay: %d %v", n, err)
-		due()
+		due(-1)
+		due(0)
 		first := claim(1, 10, 10)
 		claim(2, 10, 10)
 		if len(first) != 2 {
@@ -90,20 +93,38 @@ func TestMemoryBehavesAsTheStore(t *testing.T) {
 			{Attempt: outbox.Attempt{Delivery: ring.ID, N: 1, At: at(11), Took: time.Second, Verdict: outbox.Retry, Reason: "refused"}, State: outbox.Pending, Next: at(25)},
 			{Attempt: outbox.Attempt{Delivery: other.ID, N: 1, At: at(11), Took: time.Second, Verdict: outbox.GiveUp, Reason: "status_404", Status: 404}, State: outbox.Failed},
 		}))
-		due()
+		due(24)
+		due(25)
 		claim(24, 30, 10)
 		n64, err := s.Expire(ctx, at(29))
 		tell("expire at 29: %d %v", n64, err)
 		n64, err = s.Expire(ctx, at(30))
 		tell("expire at 30: %d %v", n64, err)
 		claim(30, 40, 10) // the expired head let the next go
-		tell("requeue: %v", s.Requeue(ctx, other.ID, at(31)))
-		tell("requeue again: %v", errors.Is(s.Requeue(ctx, other.ID, at(31)), meeting.ErrNoRow))
+		tell("requeue: %v", s.Requeue(ctx, other.ID, outbox.Failed, at(31)))
+		tell("requeue again: %v", errors.Is(s.Requeue(ctx, other.ID, outbox.Failed, at(31)), meeting.ErrNoRow))
 		for _, d := range claim(31, 40, 10) {
 			tell("finish %s: %v", d.Body, s.Finish(ctx, []outbox.Done{{Attempt: outbox.Attempt{
 				Delivery: d.ID, N: d.Attempts + 1, At: at(31), Took: time.Second, Verdict: outbox.OK, Status: 200,
 			}, State: outbox.Delivered}}))
 		}
+		tell("again: %v", s.Requeue(ctx, other.ID, outbox.Delivered, at(32)))
+		replayed := claim(33, 40, 10)
+		tell("replayed: %v %d", replayed[0].Replayed, replayed[0].Tries)
+		tell("finish: %v", s.Finish(ctx, []outbox.Done{{Attempt: outbox.Attempt{
+			Delivery: other.ID, N: replayed[0].Attempts + 1, At: at(33), Took: time.Second, Verdict: outbox.OK, Status: 200,
+		}, State: outbox.Delivered}}))
+		m, err := s.Match(ctx, outbox.Selection{States: []outbox.State{outbox.Delivered, outbox.Expired}}, at(40))
+		tell("match: %+v %v", m, err)
+		r, err := s.Replay(ctx, outbox.Selection{Target: "desk/a"}, at(40))
+		tell("replay: %d %v", r.Matched, err)
+		for range 3 {
+			n, working, err := s.ReplayStep(ctx, 1, at(40))
+			tell("step: %d %v %v", n, working, err)
+		}
+		claim(41, 45, 1)
+		n, err = s.Prune(ctx, at(100), 10)
+		tell("pruned: %d %v", n, err)
 		as, err := s.Attempts(ctx, other.ID)
 		for _, a := range as {
 			tell("attempt %d at %v: %s %q %d", a.N, a.At.Sub(base), a.Verdict, a.Reason, a.Status)
@@ -145,8 +166,13 @@ func TestMemoryBehavesAsTheStore(t *testing.T) {
 // run runs an Outbox until stop.
 func run(t *testing.T, s outbox.Store, to outbox.Deliverer, cfg outbox.Config) (stop func()) {
 	t.Helper()
+	return runWith(t, s, to, cfg, echo{ring: time.Hour})
+}
+
+func runWith(t *testing.T, s outbox.Store, to outbox.Deliverer, cfg outbox.Config, translator outbox.Translator) (stop func()) {
+	t.Helper()
 	box, err := outbox.New(outbox.Options{
-		Store: s, Translators: []outbox.Translator{echo{ring: time.Hour}}, Deliverers: map[string]outbox.Deliverer{"desk": to},
+		Store: s, Translators: []outbox.Translator{translator}, Deliverers: map[string]outbox.Deliverer{"desk": to},
 		Config: cfg, Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
@@ -210,12 +236,13 @@ func (l *ledger) Deliver(_ context.Context, d outbox.Delivery) outbox.Result {
 }
 
 func TestOrderPerDestOnTheRealStore(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			s := e.Open(t)
 			const meetings, each = 15, 8
 			l := newLedger(meetings * each)
-			run(t, s.Outbox(), l, outbox.Config{Parallel: 16})
+			run(t, s.Outbox(), l, outbox.Config{Parallel: 16, PerTarget: 16})
 			for m := range meetings {
 				evs := make([]meeting.Event, each)
 				for i := range evs {
@@ -243,6 +270,7 @@ func TestOrderPerDestOnTheRealStore(t *testing.T) {
 }
 
 func TestWhatACrashedProcessHeldIsDeliveredOnTheRealStore(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			cfg := e.Fresh(t)
@@ -254,7 +282,7 @@ func TestWhatACrashedProcessHeldIsDeliveredOnTheRealStore(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if ds, err := s.Outbox().Claim(t.Context(), time.Now(), time.Now().Add(1500*time.Millisecond), 10); err != nil || len(ds) != 1 {
+			if ds, err := s.Outbox().Claim(t.Context(), time.Now(), time.Now().Add(1500*time.Millisecond), outbox.Room{Limit: 10, Target: 10}); err != nil || len(ds) != 1 {
 				t.Fatalf("claimed %d, %v", len(ds), err)
 			}
 			if err := s.Close(); err != nil { // without an attempt and without a release

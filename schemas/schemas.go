@@ -21,6 +21,8 @@ import (
 	"ringdown/fault"
 )
 
+//go:generate go run gen.go
+
 //go:embed */*.json
 var files embed.FS
 

@@ -8,13 +8,13 @@ import (
 	"testing"
 
 	"github.com/xeipuuv/gojsonschema"
-	"go.uber.org/goleak"
 
 	"ringdown/fault"
+	"ringdown/internal/leak"
 	"ringdown/schemas"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // keywords are the words of draft-07 we use. The library passes over a word it
 // does not know, so a misspelt one would check nothing.

@@ -11,12 +11,12 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
-	"go.uber.org/goleak"
 
+	"ringdown/internal/leak"
 	"ringdown/secret"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 const canary = "canary-7f3k2"
 

@@ -39,46 +39,50 @@ func BenchmarkSave(b *testing.B) {
 	}
 }
 
-// BenchmarkClaim is one claim and its end with so many other dests that wait for
-// a retry.
+// BenchmarkClaim is one claim, and one look for the next time, beside so many
+// deliveries that wait for a target that hangs; its attempts are on their way.
 func BenchmarkClaim(b *testing.B) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, e := range storetest.Engines() {
-		for _, backlog := range []int{0, 10000} {
+		for _, backlog := range []int{0, 200_000} {
 			b.Run(fmt.Sprintf("%s/%d", e.Name, backlog), func(b *testing.B) {
 				s := e.Open(b)
 				o := s.Outbox()
-				first(b, s.Meetings(), 0)
-				_, err := o.Relay(b.Context(), 1, now.Add(time.Hour), func(meeting.Event) []outbox.Draft {
-					list := make([]outbox.Draft, backlog)
-					for i := range list {
-						list[i] = outbox.Draft{Target: "dead", Dest: fmt.Sprint("dead ", i), Body: []byte("x")}
-					}
-					return list
-				})
-				if err != nil {
-					b.Fatal(err)
-				}
-				c := first(b, s.Meetings(), 1)
-				for b.Loop() {
-					b.StopTimer()
+				c := first(b, s.Meetings(), 0)
+				relay := func(drafts ...outbox.Draft) {
 					c = more(b, s.Meetings(), c)
-					if _, err := o.Relay(b.Context(), 100, now, func(ev meeting.Event) []outbox.Draft {
-						return []outbox.Draft{{Target: "alive", Dest: "alive " + string(ev.ID), Body: []byte("x")}}
-					}); err != nil {
+					if _, err := o.Relay(b.Context(), 100, now, func(meeting.Event) []outbox.Draft { return drafts }); err != nil {
 						b.Fatal(err)
 					}
+				}
+				if _, err := o.Relay(b.Context(), 100, now, func(meeting.Event) []outbox.Draft { return nil }); err != nil {
+					b.Fatal(err)
+				}
+				for n := 0; n < backlog; n += 10_000 {
+					list := make([]outbox.Draft, 10_000)
+					for i := range list {
+						list[i] = outbox.Draft{Target: "hangs", Dest: fmt.Sprint("hangs ", (n+i)/4), Body: []byte("x")}
+					}
+					relay(list...)
+				}
+				room := outbox.Room{Limit: 200, Target: 8, Replayed: 4}
+				if _, err := o.Claim(b.Context(), now, now.Add(time.Hour), room); err != nil {
+					b.Fatal(err)
+				}
+				room.Busy = map[string]outbox.Busy{"hangs": {Live: 8}}
+				for b.Loop() {
+					b.StopTimer()
+					relay(outbox.Draft{Target: "alive", Dest: "alive", Body: []byte("x")})
 					b.StartTimer()
-					ds, err := o.Claim(b.Context(), now, now.Add(time.Minute), 200)
-					if err != nil || len(ds) == 0 {
+					ds, err := o.Claim(b.Context(), now, now.Add(time.Minute), room)
+					if err != nil || len(ds) != 1 {
 						b.Fatal(len(ds), err)
 					}
-					b.StopTimer()
-					var done []outbox.Done
-					for _, d := range ds {
-						done = append(done, outbox.Done{Attempt: outbox.Attempt{Delivery: d.ID, At: now}, State: outbox.Delivered})
+					if _, err := o.NextDue(b.Context(), now); err != nil {
+						b.Fatal(err)
 					}
-					if err := o.Finish(b.Context(), done); err != nil {
+					b.StopTimer()
+					if err := o.Finish(b.Context(), []outbox.Done{{Attempt: outbox.Attempt{Delivery: ds[0].ID, At: now}, State: outbox.Delivered}}); err != nil {
 						b.Fatal(err)
 					}
 					b.StartTimer()

@@ -7,39 +7,51 @@ import (
 	"ringdown/outbox"
 )
 
-// NextDue is when the outbox has something to do; see outbox.Store. What waits
-// behind an older delivery of its dest, or is held by a lease, does not count
-// before that ends.
-func (o *Outbox) NextDue(ctx context.Context) (time.Time, error) {
-	times, err := all(ctx, o.s.read, func(r scanner) (t *int64, err error) { return t, r.Scan(&t) }, `
-select min(case when d.next_at > head.lease then d.next_at else head.lease end)
-from (select min(id) as id, max(lease_until) as lease from delivery where state = 'pending' group by dest) head
-join delivery d on d.id = head.id
-union all
-select min(case when expires_at > lease_until then expires_at else lease_until end)
-from delivery where state = 'pending' and expires_at > 0`)
+// NextDue is when the outbox has something to do; see outbox.Store.
+func (o *Outbox) NextDue(ctx context.Context, now time.Time) (time.Time, error) {
+	type times struct{ due, late *int64 }
+	list, err := hot(ctx, o.s, func(r scanner) (t times, err error) { return t, r.Scan(&t.due, &t.late) }, targets+`
+select (
+	select min((select min(d.next_at) from delivery d where d.head = true and d.target = t.target and d.lane = l.lane and d.next_at > $1))
+	from t, (select 0 as lane union all select 1) l where t.target is not null
+), (
+	select min(expires_at) from delivery where state = 'pending' and expires_at > 0 and expires_at > $1
+)`, ms(now))
 	if err != nil {
 		return time.Time{}, o.s.explain(ctx, "read next delivery", err)
 	}
-	var first int64
-	for _, t := range times {
-		if t != nil && (first == 0 || *t < first) {
-			first = *t
+	var next int64
+	for _, t := range []*int64{list[0].due, list[0].late} {
+		if t != nil && (next == 0 || *t < next) {
+			next = *t
 		}
 	}
-	return at(first), nil
+	return at(next), nil
 }
 
-// List returns deliveries, newest first; see outbox.Store.
+// List returns deliveries; see outbox.Store.
 func (o *Outbox) List(ctx context.Context, f outbox.Filter) ([]outbox.Delivery, error) {
 	var w where
 	w.add(f.State != "", `state = $%d`, string(f.State))
 	w.add(f.Target != "", `target = $%d`, f.Target)
+	w.add(f.Kind != "", `kind = $%d`, string(f.Kind))
 	w.add(f.Meeting != "", `meeting = $%d`, string(f.Meeting))
+	w.add(!f.Since.IsZero(), `created_at >= $%d`, ms(f.Since))
 	w.add(f.Before != 0, `id < $%d`, f.Before)
-	query, args := w.end(`select `+deliveryColumns+` from delivery`, `order by id desc`, limited(f.Limit, 200))
+	w.add(f.After != 0, `id > $%d`, f.After)
+	order := `order by id desc`
+	if f.Rising {
+		order = `order by id`
+	}
+	query, args := w.end(`select `+deliveryColumns+` from delivery`, order, limited(f.Limit, 200))
 	list, err := all(ctx, o.s.read, scanDelivery, query, args...)
 	return list, o.s.explain(ctx, "list deliveries", err)
+}
+
+// Delivery finds a delivery by its public id; see outbox.Store.
+func (o *Outbox) Delivery(ctx context.Context, public string) (outbox.Delivery, error) {
+	d, err := scanDelivery(o.s.read.QueryRowContext(ctx, `select `+deliveryColumns+` from delivery where public = $1`, public))
+	return d, o.s.explain(ctx, "read delivery", err)
 }
 
 // Attempts returns the attempts of a delivery, the first one first.
@@ -53,24 +65,38 @@ func (o *Outbox) Attempts(ctx context.Context, delivery int64) ([]outbox.Attempt
 	return list, o.s.explain(ctx, "read attempts", err)
 }
 
-// Counts counts deliveries by target and state.
-func (o *Outbox) Counts(ctx context.Context) (map[string]map[outbox.State]int64, error) {
+// Counts counts deliveries by target; see outbox.Store.
+func (o *Outbox) Counts(ctx context.Context) (map[string]outbox.Counts, error) {
 	type count struct {
-		target string
-		state  outbox.State
-		n      int64
+		target, what string
+		n            int64
 	}
-	list, err := all(ctx, o.s.read, func(r scanner) (c count, err error) { return c, r.Scan(&c.target, &c.state, &c.n) },
-		`select target, state, count(*) from delivery group by target, state`)
+	// One statement: all of it is of one instant.
+	list, err := all(ctx, o.s.read, func(r scanner) (c count, err error) { return c, r.Scan(&c.target, &c.what, &c.n) }, `
+select target, state, count(*) from delivery group by target, state
+union all select target, 'produced', produced from delivery_tally
+union all select target, 'pruned', pruned from delivery_tally`)
 	if err != nil {
 		return nil, o.s.explain(ctx, "count deliveries", err)
 	}
-	counts := map[string]map[outbox.State]int64{}
-	for _, c := range list {
-		if counts[c.target] == nil {
-			counts[c.target] = map[outbox.State]int64{}
+	counts := map[string]outbox.Counts{}
+	for _, row := range list {
+		c := counts[row.target]
+		switch row.what {
+		case "produced":
+			c.Produced = row.n
+		case "pruned":
+			c.Pruned = row.n
+		case string(outbox.Pending):
+			c.Pending = row.n
+		case string(outbox.Delivered):
+			c.Delivered = row.n
+		case string(outbox.Failed):
+			c.Failed = row.n
+		case string(outbox.Expired):
+			c.Expired = row.n
 		}
-		counts[c.target][c.state] = c.n
+		counts[row.target] = c
 	}
 	return counts, nil
 }

@@ -67,12 +67,17 @@ func (w *where) add(want bool, condition string, arg any) {
 	}
 }
 
-func (w *where) end(from, order string, limit int64) (string, []any) {
-	if len(w.conditions) > 0 {
-		from += " where " + strings.Join(w.conditions, " and ")
+// text is the clause, or nothing.
+func (w *where) text() string {
+	if len(w.conditions) == 0 {
+		return ""
 	}
+	return " where " + strings.Join(w.conditions, " and ")
+}
+
+func (w *where) end(from, order string, limit int64) (string, []any) {
 	args := append(w.args, limit)
-	return fmt.Sprintf("%s %s limit $%d", from, order, len(args)), args
+	return fmt.Sprintf("%s%s %s limit $%d", from, w.text(), order, len(args)), args
 }
 
 // KeyOf finds an idempotency key; see meeting.Store.

@@ -29,13 +29,13 @@ func (o *Outbox) Relay(ctx context.Context, limit int, now time.Time, draft func
 		id  int64
 		doc string
 	}
-	waiting, err := all(ctx, o.s.read, func(r scanner) (e row, err error) { return e, r.Scan(&e.id, &e.doc) },
+	waiting, err := hot(ctx, o.s, func(r scanner) (e row, err error) { return e, r.Scan(&e.id, &e.doc) },
 		`select id, doc from event where relayed = false order by id limit $1`, limited(limit, maxRows))
 	if err != nil || len(waiting) == 0 {
 		return 0, o.s.explain(ctx, "read events to relay", err)
 	}
 	ids := make([]int64, len(waiting))
-	deliveries := map[int64][][]any{}
+	deliveries := map[int64][]drafted{}
 	for i, w := range waiting {
 		var ev meeting.Event
 		if err := json.Unmarshal([]byte(w.doc), &ev); err != nil {
@@ -43,15 +43,16 @@ func (o *Outbox) Relay(ctx context.Context, limit int, now time.Time, draft func
 		}
 		ids[i] = w.id
 		for _, d := range draft(ev) {
-			deliveries[w.id] = append(deliveries[w.id], []any{
+			deliveries[w.id] = append(deliveries[w.id], drafted{d.Target, d.Dest, []any{
 				newID("dlv_"), string(ev.ID), string(ev.Kind), string(ev.Meeting), d.Target, d.Dest, append([]byte{}, d.Body...),
-				string(outbox.Pending), "", int64(0), ms(now), ms(d.ExpiresAt), ms(now), int64(0), int64(0), "",
-			})
+				string(outbox.Pending), "", int64(0), ms(now), ms(d.ExpiresAt), ms(now), ms(now), int64(0), int64(0), "",
+			}})
 		}
 	}
 
 	var relayed int
-	err = o.s.change(ctx, "relay events", func(tx *sql.Tx) (bool, error) {
+	err = o.s.change(ctx, "relay events", func(raw *sql.Tx) (bool, error) {
+		tx := hotTx{raw, o.s}
 		// One process at a time: the ids of deliveries then rise in the order of
 		// their commits, and no later one of a dest is seen before an earlier one.
 		if _, err := exec(ctx, tx, `update relay_turn set turn = turn + 1`); err != nil {
@@ -63,15 +64,12 @@ func (o *Outbox) Relay(ctx context.Context, limit int, now time.Time, draft func
 			return false, err
 		}
 		slices.Sort(mine)
-		var list [][]any
+		var list []drafted
 		for _, id := range mine {
 			list = append(list, deliveries[id]...)
 		}
 		relayed = len(mine)
-		_, err = insert(ctx, tx, `
-insert into delivery (public, event, kind, meeting, target, dest, body, state, reason, attempts, next_at, expires_at,
-	created_at, done_at, lease_until, lease_by)`, ``, list)
-		return len(list) > 0, err
+		return len(list) > 0, o.add(ctx, tx, list)
 	})
 	if err != nil {
 		return 0, err
@@ -79,33 +77,54 @@ insert into delivery (public, event, kind, meeting, target, dest, body, state, r
 	return relayed, nil
 }
 
-const deliveryColumns = `id, public, event, kind, meeting, target, dest, body, state, reason, attempts, next_at, expires_at, created_at, done_at`
-
-func scanDelivery(r scanner) (d outbox.Delivery, err error) {
-	var next, expires, created, done int64
-	err = r.Scan(&d.ID, &d.Public, &d.Event, &d.Kind, &d.Meeting, &d.Target, &d.Dest, &d.Body, &d.State, &d.Reason, &d.Attempts,
-		&next, &expires, &created, &done)
-	d.Next, d.ExpiresAt, d.CreatedAt, d.DoneAt = at(next), at(expires), at(created), at(done)
-	return d, err
+// drafted is a delivery to be written: the values of its row but for head.
+type drafted struct {
+	target, dest string
+	row          []any
 }
 
-// Claim leases heads; see outbox.Store.
-func (o *Outbox) Claim(ctx context.Context, now, until time.Time, limit int) ([]outbox.Delivery, error) {
-	var got []outbox.Delivery
-	err := o.s.change(ctx, "claim deliveries", func(tx *sql.Tx) (_ bool, err error) {
-		if o.s.sql.claiming != "" {
-			if _, err := tx.ExecContext(ctx, o.s.sql.claiming); err != nil {
-				return false, err
-			}
-		}
-		got, err = all(ctx, tx, scanDelivery, o.s.sql.claim, ms(until), o.s.node, ms(now), limited(limit, maxRows))
-		return false, err
-	})
-	if err != nil {
-		return nil, err
+// add writes new deliveries. The first one of a dest that has none pending is
+// its head.
+func (o *Outbox) add(ctx context.Context, tx hotTx, list []drafted) error {
+	if len(list) == 0 {
+		return nil
 	}
-	slices.SortFunc(got, func(a, b outbox.Delivery) int { return cmp.Compare(a.ID, b.ID) })
-	return got, nil
+	targets, waits := map[string]int64{}, map[string]bool{}
+	for _, d := range list {
+		targets[d.target]++
+		waits[d.dest] = false
+	}
+	if err := o.lockDests(ctx, tx, sorted(waits)); err != nil {
+		return err
+	}
+	for dests := range slices.Chunk(sorted(waits), inOne) {
+		busy, err := all(ctx, tx, func(r scanner) (dest string, err error) { return dest, r.Scan(&dest) },
+			`with d (dest) as (values `+tuples(len(dests))+`)
+select dest from d where (select min(p.id) from delivery p where p.dest = d.dest and p.lane = 0 and p.state = 'pending') is not null`, anys(dests)...)
+		if err != nil {
+			return err
+		}
+		for _, dest := range busy {
+			waits[dest] = true
+		}
+	}
+	rows := make([][]any, len(list))
+	for i, d := range list {
+		rows[i] = append(d.row, !waits[d.dest])
+		waits[d.dest] = true
+	}
+	if _, err := insert(ctx, tx, `
+insert into delivery (public, event, kind, meeting, target, dest, body, state, reason, attempts, next_at, expires_at,
+	created_at, queued_at, done_at, lease_until, lease_by, head)`, ``, rows); err != nil {
+		return err
+	}
+	var tally [][]any
+	for _, t := range sorted(targets) {
+		tally = append(tally, []any{t, targets[t], int64(0)})
+	}
+	_, err := insert(ctx, tx, `insert into delivery_tally (target, produced, pruned)`,
+		`on conflict (target) do update set produced = delivery_tally.produced + excluded.produced`, tally)
+	return err
 }
 
 // Extend moves leases; see outbox.Store. A lease that ran out and that another
@@ -142,7 +161,16 @@ func (o *Outbox) Finish(ctx context.Context, done []outbox.Done) error {
 	done = slices.SortedStableFunc(slices.Values(done), func(a, b outbox.Done) int {
 		return cmp.Compare(a.Attempt.Delivery, b.Attempt.Delivery)
 	})
-	return o.s.change(ctx, "finish attempts", func(tx *sql.Tx) (bool, error) {
+	ids, retries := make([]int64, len(done)), false
+	for i, d := range done {
+		ids[i] = d.Attempt.Delivery
+		retries = retries || d.State == outbox.Pending
+	}
+	return o.s.change(ctx, "finish attempts", func(raw *sql.Tx) (bool, error) {
+		tx := hotTx{raw, o.s}
+		if err := o.lockDestsOf(ctx, tx, ids); err != nil {
+			return false, err
+		}
 		var attempts [][]any
 		for _, d := range done {
 			n, err := o.settle(ctx, tx, d)
@@ -156,6 +184,14 @@ func (o *Outbox) Finish(ctx context.Context, done []outbox.Done) error {
 				})
 			}
 		}
+		if retries { // an older one may have been queued again meanwhile
+			if err := o.demote(ctx, tx, ids, 0); err != nil {
+				return false, err
+			}
+		}
+		if err := o.promote(ctx, tx, ids); err != nil {
+			return false, err
+		}
 		_, err := insert(ctx, tx, `insert into attempt (delivery, n, at, took_us, verdict, reason, status)`, ``, attempts)
 		return true, err
 	})
@@ -163,15 +199,17 @@ func (o *Outbox) Finish(ctx context.Context, done []outbox.Done) error {
 
 // settle writes what an attempt means for its delivery and returns the
 // attempt's number, 0 if there is no such delivery.
-func (o *Outbox) settle(ctx context.Context, tx *sql.Tx, d outbox.Done) (int64, error) {
+func (o *Outbox) settle(ctx context.Context, tx hotTx, d outbox.Done) (int64, error) {
 	var next, end int64
+	set := `head = false`
 	if d.State == outbox.Pending {
-		next = ms(d.Next)
+		next, set = ms(d.Next), `head = head`
 	} else {
 		end = ms(d.Attempt.At.Add(d.Attempt.Took))
 	}
 	id := d.Attempt.Delivery
-	full := `update delivery set attempts = attempts + 1, state = $1, reason = $2, next_at = $3, done_at = $4, lease_until = 0, lease_by = ''
+	full := `update delivery set attempts = attempts + 1, tries = tries + 1, state = $1, reason = $2, next_at = $3, done_at = $4,
+	lease_until = 0, lease_by = '', ` + set + `
 where id = $5 and `
 	args := []any{string(d.State), d.Attempt.Reason, next, end, id}
 
@@ -189,45 +227,10 @@ where id = $5 and `
 }
 
 // number returns the only number of the only row, 0 if there is none.
-func number(ctx context.Context, tx *sql.Tx, query string, args ...any) (int64, error) {
+func number(ctx context.Context, tx querier, query string, args ...any) (int64, error) {
 	list, err := all(ctx, tx, func(r scanner) (n int64, err error) { return n, r.Scan(&n) }, query, args...)
 	if err != nil || len(list) == 0 {
 		return 0, err
 	}
 	return list[0], nil
-}
-
-// Expire ends deliveries that are too late; see outbox.Store.
-func (o *Outbox) Expire(ctx context.Context, now time.Time) (int64, error) {
-	var n int64
-	err := o.s.change(ctx, "expire deliveries", func(tx *sql.Tx) (_ bool, err error) {
-		n, err = exec(ctx, tx, `
-update delivery set state = 'expired', next_at = 0, done_at = $1, lease_until = 0, lease_by = ''
-where state = 'pending' and expires_at > 0 and expires_at <= $1 and lease_until <= $1`, ms(now))
-		return n > 0, err // what waited behind them may go
-	})
-	if err != nil {
-		return 0, err
-	}
-	return n, nil
-}
-
-// Requeue makes a delivery pending again; see outbox.Store. One that is too late
-// by now will not expire any more: a human wants it sent.
-func (o *Outbox) Requeue(ctx context.Context, delivery int64, now time.Time) error {
-	return o.s.change(ctx, "requeue delivery", func(tx *sql.Tx) (bool, error) {
-		if o.s.sql.requeuing != "" {
-			if _, err := tx.ExecContext(ctx, o.s.sql.requeuing); err != nil {
-				return false, err
-			}
-		}
-		n, err := exec(ctx, tx, `
-update delivery set state = 'pending', next_at = $1, done_at = 0,
-	expires_at = case when expires_at <= $1 then 0 else expires_at end
-where id = $2 and state in ('failed', 'expired')`, ms(now), delivery)
-		if err == nil && n == 0 {
-			err = meeting.ErrNoRow
-		}
-		return true, err
-	})
 }

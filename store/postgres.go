@@ -35,6 +35,11 @@ func (s *Store) openPostgres(ctx context.Context, database string) error {
 	// Compare-and-set and the claim count on a fresh snapshot per statement.
 	cfg.RuntimeParams["default_transaction_isolation"] = "read committed"
 
+	// Every statement of ours has its index. A plan made while a table was empty
+	// would read all of it, and stay until the server has looked at the table again.
+	cfg.RuntimeParams["enable_seqscan"] = "off"
+	cfg.RuntimeParams["jit"] = "off"
+
 	s.sql = postgresStatements()
 	s.write = stdlib.OpenDB(*cfg)
 	s.write.SetMaxOpenConns(postgresConns)

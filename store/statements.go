@@ -5,49 +5,31 @@ type statements struct {
 	// notify tells the other nodes of a commit; $1 is our note, see noteOf. Empty:
 	// there are none.
 	notify string
-	// claim leases heads: of every dest the oldest pending delivery, if it is due
-	// and no lease holds any of its dest. A later one of the dest can hold a lease
-	// when an older one was requeued meanwhile.
-	// $1 lease until, $2 by whom, $3 now, $4 limit.
-	claim string
-	// claiming goes before claim, requeuing before a requeue, in their
-	// transactions: any number of claims or one requeue at a time, as only a
-	// requeue can put a new head before one that a claim is taking. Empty: one
-	// writer does not need it.
-	claiming, requeuing string
+	// idAmong is "id is one of those that %s selects", which is evaluated once.
+	idAmong string
+	// skipLocked stands behind a selection of rows that another node may be taking.
+	skipLocked string
+	// lockDests locks the dests of the rows %s, lockDestsOf those of the deliveries
+	// %s, against everybody else who moves heads, in an order that is the same for
+	// all; lockAll locks every dest. Empty: one writer does not need it.
+	lockDests, lockDestsOf, lockAll string
 }
 
 func sqliteStatements() statements {
-	return statements{
-		claim: `
-update delivery set lease_until = $1, lease_by = $2
-where id in (
-	select d.id from delivery d
-	join (select min(id) as id from delivery where state = 'pending' group by dest having max(lease_until) <= $3) head on head.id = d.id
-	where d.next_at <= $3
-	order by d.next_at, d.id limit $4)
-returning ` + deliveryColumns,
-	}
+	return statements{idAmong: `id in (%s)`}
 }
 
-// On PostgreSQL the row is looked at again once it is locked: another node may
-// have taken, finished or put it off since the snapshot.
+// On PostgreSQL a row is looked at again once it is locked: another node may
+// have taken, finished or put it off since the snapshot. The dests share 64
+// locks, as many as one transaction can take without filling the lock table.
 func postgresStatements() statements {
+	const lock = `select pg_advisory_xact_lock(7465, k) from (select distinct hashtext(dest) & 63 as k from `
 	return statements{
-		notify:    `select pg_notify('` + channel + `', $1)`,
-		claiming:  `select pg_advisory_xact_lock_shared(7464)`,
-		requeuing: `select pg_advisory_xact_lock(7464)`,
-		claim: `
-update delivery set lease_until = $1, lease_by = $2
-where id = any(array(
-	select o.id from delivery o
-	where o.state = 'pending' and o.next_at <= $3 and o.lease_until <= $3 and o.id in (
-		select head.id from (
-			select distinct on (dest) dest, id, next_at from delivery where state = 'pending' order by dest, id) head
-		where head.next_at <= $3 and not exists (
-			select 1 from delivery held where held.dest = head.dest and held.state = 'pending' and held.lease_until > $3)
-		order by head.next_at, head.id limit $4)
-	for update skip locked))
-returning ` + deliveryColumns,
+		notify:      `select pg_notify('` + channel + `', $1)`,
+		idAmong:     `id = any(array(%s))`,
+		skipLocked:  ` for update skip locked`,
+		lockDests:   lock + `(values %s) d (dest) order by k) locks`,
+		lockDestsOf: lock + `delivery where id in %s order by k) locks`,
+		lockAll:     `select pg_advisory_xact_lock(7465, k) from (select generate_series(0, 63) as k order by k) locks`,
 	}
 }

@@ -41,6 +41,8 @@ type Store struct {
 	log         *slog.Logger
 	wakes       chan struct{} // one slot
 	tell        atomic.Pointer[func(meeting.ID)]
+	reads       parsed // of the readers' pool
+	writes      parsed // of the writer's
 
 	closing sync.Once
 	stop    func() // ends the listener and waits for it; PostgreSQL
@@ -82,6 +84,7 @@ func (s *Store) Close() error {
 		if s.stop != nil {
 			s.stop()
 		}
+		err = errors.Join(s.reads.close(), s.writes.close())
 		for _, db := range []*sql.DB{s.read, s.write} {
 			if db != nil {
 				err = errors.Join(err, db.Close())

@@ -3,14 +3,14 @@ package store_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"ringdown/internal/leak"
 	"ringdown/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 func TestStore(t *testing.T) {
+	leak.Check(t)
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) { storetest.Run(t, e) })
 	}

@@ -6,7 +6,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	mrand "math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,7 +65,11 @@ func (s *Store) once(ctx context.Context, id meeting.ID, do func(*sql.Tx) (bool,
 			return false, err
 		}
 	}
-	return news, tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return false, err
+	}
+	s.parse(ctx)
+	return news, nil
 }
 
 // noteOf is what the other nodes read of a commit: whose it is, the meeting it
@@ -157,6 +163,11 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
+// execer is a transaction.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
 func all[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -175,7 +186,7 @@ func all[T any](ctx context.Context, q querier, scan func(scanner) (T, error), q
 }
 
 // exec runs one statement and returns how many rows it changed.
-func exec(ctx context.Context, tx *sql.Tx, query string, args ...any) (int64, error) {
+func exec(ctx context.Context, tx execer, query string, args ...any) (int64, error) {
 	r, err := tx.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, err
@@ -185,7 +196,7 @@ func exec(ctx context.Context, tx *sql.Tx, query string, args ...any) (int64, er
 
 // insert adds rows of equal length, in their order, to "insert into … values".
 // after stands behind the values. It returns how many rows were written.
-func insert(ctx context.Context, tx *sql.Tx, into, after string, rows [][]any) (int64, error) {
+func insert(ctx context.Context, tx execer, into, after string, rows [][]any) (int64, error) {
 	const atOnce = 100 // keeps the parameters far below every engine's limit
 	var n int64
 	for len(rows) > 0 {
@@ -222,6 +233,18 @@ func params(from, n int) string {
 	}
 	return string(append(b, ')'))
 }
+
+// tuples is "($1), ($2)" for 2.
+func tuples(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("($%d)", i+1)
+	}
+	return strings.Join(list, ", ")
+}
+
+// sorted are the keys of m in order.
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // anys is list as parameters.
 func anys[T any](list []T) []any {

@@ -20,11 +20,13 @@ import (
 var version = "dev"
 
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Run the daemon; without a configuration file, the demo."`
-	Check   checkCmd   `cmd:"" help:"Read the configuration and say everything that is wrong with it."`
-	Emulate emulateCmd `cmd:"" help:"Run a stand-in of a desk, to try things without one."`
-	Meeting meetingCmd `cmd:"" help:"Look at the meetings of a running daemon, make and end them."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Run the daemon; without a configuration file, the demo."`
+	Check    checkCmd    `cmd:"" help:"Read the configuration and say everything that is wrong with it."`
+	Emulate  emulateCmd  `cmd:"" help:"Run a stand-in of a desk, to try things without one."`
+	Meeting  meetingCmd  `cmd:"" help:"Look at the meetings of a running daemon, make and end them."`
+	Delivery deliveryCmd `cmd:"" help:"Look at what is sent to desks and other targets, send it again."`
+	Key      keyCmd      `cmd:"" help:"Make, list and revoke API keys of a running daemon."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 func main() {

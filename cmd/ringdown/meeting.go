@@ -1,135 +1,23 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 )
 
 type meetingCmd struct {
-	List   meetingList   `cmd:"" help:"Meetings, newest first."`
-	Show   meetingShow   `cmd:"" help:"One meeting with its log."`
-	Create meetingCreate `cmd:"" help:"Make a meeting and print its links."`
-	End    meetingEnd    `cmd:"" help:"End a meeting for everybody."`
-}
-
-// remote is a running daemon.
-type remote struct {
-	URL     string `env:"RINGDOWN_URL" default:"http://localhost:8080" help:"Address of the daemon."`
-	Key     string `env:"RINGDOWN_API_KEY" hidden:"" help:"The API key itself; better in a file."`
-	KeyFile string `name:"key-file" env:"RINGDOWN_API_KEY_FILE" placeholder:"FILE" help:"File with the API key; default the admin.key of the data folder here."`
-	JSON    bool   `name:"json" help:"Print the API's JSON."`
-}
-
-// key finds the API key: given, in a file, or where a daemon in this folder keeps it.
-func (r remote) key() (key, from string, err error) {
-	if r.Key != "" {
-		return r.Key, "RINGDOWN_API_KEY", nil
-	}
-	files := []string{r.KeyFile}
-	if r.KeyFile == "" {
-		files = []string{"data/admin.key", "data/demo/admin.key"}
-	}
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err == nil {
-			return strings.TrimSpace(string(b)), f, nil
-		}
-		if r.KeyFile != "" {
-			return "", "", err
-		}
-	}
-	return "", "", errors.New("no API key: name the data folder's admin.key with --key-file")
-}
-
-// call sends one request and gives the answer's JSON.
-func (r remote) call(c *console, method, path string, body any) (json.RawMessage, error) {
-	key, from, err := r.key()
-	if err != nil {
-		return nil, err
-	}
-	var in io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
-		in = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(c.ctx, method, strings.TrimSuffix(r.URL, "/")+path, in)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+key)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	client := &http.Client{Timeout: 30 * time.Second}
-	res, err := client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("the daemon at %s does not answer: %w", r.URL, err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
-	if err != nil {
-		return nil, err
-	}
-	if res.StatusCode >= 300 {
-		var p struct{ Code, Detail string }
-		if res.StatusCode == http.StatusUnauthorized {
-			return nil, fmt.Errorf("the daemon at %s does not know the key from %s", r.URL, from)
-		}
-		if json.Unmarshal(b, &p) == nil && p.Detail != "" {
-			return nil, fmt.Errorf("%s (%s)", p.Detail, p.Code)
-		}
-		return nil, fmt.Errorf("the daemon answered %s", res.Status)
-	}
-	return b, nil
-}
-
-// find turns a reference that people read out ("C-7F3K2") into the meeting's id;
-// anything else is an id or a code already.
-func (r remote) find(c *console, meeting string) (string, error) {
-	if !strings.HasPrefix(strings.ToUpper(meeting), "C-") {
-		return meeting, nil
-	}
-	b, err := r.call(c, http.MethodGet, "/v1/meetings?"+url.Values{"reference": {meeting}}.Encode(), nil)
-	if err != nil {
-		return "", err
-	}
-	var page struct{ Meetings []row }
-	if err := json.Unmarshal(b, &page); err != nil {
-		return "", err
-	}
-	switch len(page.Meetings) {
-	case 0:
-		return "", fmt.Errorf("no meeting has the reference %s", meeting)
-	case 1:
-		return page.Meetings[0].ID, nil
-	}
-	ids := make([]string, len(page.Meetings))
-	for i, m := range page.Meetings {
-		ids[i] = m.ID
-	}
-	return "", fmt.Errorf("%s is the reference of several meetings: %s", meeting, strings.Join(ids, ", "))
-}
-
-// raw prints the API's answer as it came, indented.
-func (c *console) raw(b json.RawMessage) error {
-	var out bytes.Buffer
-	if err := json.Indent(&out, b, "", "  "); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(c.out, out.String())
-	return err
+	List     meetingList     `cmd:"" help:"Meetings, newest first."`
+	Show     meetingShow     `cmd:"" help:"One meeting: who is in it, its log, its invitations, what was sent of it."`
+	Messages meetingMessages `cmd:"" help:"The chat of a meeting."`
+	Watch    meetingWatch    `cmd:"" help:"A meeting's log as it grows, until the meeting is over."`
+	Create   meetingCreate   `cmd:"" help:"Make a meeting and print its links."`
+	End      meetingEnd      `cmd:"" help:"End a meeting for everybody."`
 }
 
 // row is what the tables show of a meeting.
@@ -197,7 +85,7 @@ type meetingShow struct {
 // Help gives the example.
 func (meetingShow) Help() string { return "Example:\n  ringdown meeting show mtg_01J9ZQ" }
 
-// Run prints the meeting and its log.
+// Run prints the meeting and all that belongs to it.
 func (m *meetingShow) Run(c *console) error {
 	id, err := m.find(c, m.Meeting)
 	if err != nil {
@@ -208,39 +96,198 @@ func (m *meetingShow) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	log, err := m.call(c, http.MethodGet, path+"/events", nil)
+	parts := map[string]json.RawMessage{"meeting": one}
+	for name, from := range map[string]string{
+		"events": path + "/events", "invitations": path + "/invitations", "deliveries": "/v1/deliveries?after=0&limit=200&meeting=" + url.QueryEscape(id),
+	} {
+		var of map[string]json.RawMessage
+		b, err := m.call(c, http.MethodGet, from, nil)
+		if err == nil {
+			err = json.Unmarshal(b, &of)
+		}
+		if err != nil && name != "invitations" { // a daemon without them says so
+			return err
+		}
+		if list, there := of[name]; there {
+			parts[name] = list
+		}
+	}
+	if m.JSON {
+		return c.print(parts)
+	}
+	return showMeeting(c.out, parts)
+}
+
+func showMeeting(out io.Writer, parts map[string]json.RawMessage) error {
+	var r struct {
+		row
+		EndedBy      string `json:"ended_by"`
+		Reason       string `json:"reason"`
+		Site         struct{ Name string }
+		Topic        string
+		Participants []struct {
+			ID, Role, Name, Reason string
+			Here                   bool
+			JoinedAt               time.Time `json:"joined_at"`
+			LeftAt                 time.Time `json:"left_at"`
+		}
+	}
+	var events []loggedEvent
+	var invitations []struct {
+		ID, Role, Name, State string
+		ExpiresAt             time.Time `json:"expires_at"`
+	}
+	var deliveries []deliveryRow
+	for name, to := range map[string]any{"meeting": &r, "events": &events, "invitations": &invitations, "deliveries": &deliveries} {
+		if b, there := parts[name]; there {
+			if err := json.Unmarshal(b, to); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s  %s  queue %s  %s\n", r.Reference, r.state(), r.Queue, r.ID)
+	for _, line := range [][2]string{{"Site", r.Site.Name}, {"Topic", r.Topic}, {"Ended by", r.EndedBy}, {"Reason", r.Reason}} {
+		if line[1] != "" {
+			fmt.Fprintf(w, "%s: %s\n", line[0], line[1])
+		}
+	}
+	fmt.Fprintf(w, "\nPEOPLE\tNAME\tJOINED\tLEFT\tID\n")
+	for _, p := range r.Participants {
+		left := strings.TrimSpace(clock(p.LeftAt) + " " + p.Reason)
+		if p.Here {
+			left = "is here"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Role, p.Name, clock(p.JoinedAt), left, p.ID)
+	}
+	if len(invitations) > 0 {
+		fmt.Fprintf(w, "\nINVITED\tNAME\tSTATE\tUNTIL\tID\n")
+		for _, i := range invitations {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", i.Role, i.Name, i.State, clock(i.ExpiresAt), i.ID)
+		}
+	}
+	fmt.Fprintf(w, "\nLOG\tAT\tEVENT\n")
+	for _, e := range events {
+		e.print(w)
+	}
+	fmt.Fprintf(w, "\nSENT TO\tSTATE\tEVENT\tATTEMPTS\tID\n")
+	for _, d := range deliveries {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", d.Target, d.state(), d.Kind, d.Attempts, d.ID)
+	}
+	return w.Flush()
+}
+
+// clock is a time of day here; nothing for none.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Local().Format(time.TimeOnly)
+}
+
+// loggedEvent is a line of a meeting's log.
+type loggedEvent struct {
+	Seq         int
+	Kind        string
+	At          time.Time `json:"occurred_at"`
+	Participant string
+}
+
+func (e loggedEvent) print(w io.Writer) {
+	fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%d\t%s\t%s  %s", e.Seq, e.At.Local().Format("15:04:05.000"), e.Kind, e.Participant), " "))
+}
+
+type meetingMessages struct {
+	remote
+	Meeting string `arg:"" help:"The meeting's id, code or reference (C-7F3K2)."`
+}
+
+// Help gives the example.
+func (meetingMessages) Help() string { return "Example:\n  ringdown meeting messages C-7F3K2" }
+
+// Run prints the chat.
+func (m *meetingMessages) Run(c *console) error {
+	id, err := m.find(c, m.Meeting)
+	if err != nil {
+		return err
+	}
+	b, err := m.call(c, http.MethodGet, "/v1/meetings/"+url.PathEscape(id)+"/messages", nil)
 	if err != nil {
 		return err
 	}
 	if m.JSON {
-		var events struct {
-			Events json.RawMessage `json:"events"`
+		return c.raw(b)
+	}
+	var page struct {
+		Messages []struct {
+			At                    time.Time
+			Role, Name, Via, Text string
+			File                  struct{ Name string }
 		}
-		if err := json.Unmarshal(log, &events); err != nil {
+	}
+	if err := json.Unmarshal(b, &page); err != nil {
+		return err
+	}
+	for _, m := range page.Messages {
+		who := strings.TrimSpace(m.Role + " " + m.Name)
+		if m.Via != "" {
+			who += " (" + m.Via + ")"
+		}
+		text := m.Text
+		if m.File.Name != "" {
+			text = strings.TrimSpace("[" + m.File.Name + "] " + text)
+		}
+		if _, err := fmt.Fprintf(c.out, "%s  %s: %s\n", clock(m.At), who, strings.ReplaceAll(text, "\n", "\n  ")); err != nil {
 			return err
 		}
-		return c.print(map[string]json.RawMessage{"meeting": one, "events": events.Events})
 	}
-	var r row
-	if err := json.Unmarshal(one, &r); err != nil {
+	return nil
+}
+
+type meetingWatch struct {
+	remote
+	Meeting string        `arg:"" help:"The meeting's id, code or reference (C-7F3K2)."`
+	Every   time.Duration `default:"1s" help:"How often to look."`
+}
+
+// Help gives the example.
+func (meetingWatch) Help() string { return "Example:\n  ringdown meeting watch C-7F3K2" }
+
+// Run prints events as they come.
+func (m *meetingWatch) Run(c *console) error {
+	id, err := m.find(c, m.Meeting)
+	if err != nil {
 		return err
 	}
-	var l struct {
-		Events []struct {
-			Seq  int
-			Kind string
-			At   time.Time `json:"occurred_at"`
+	path := "/v1/meetings/" + url.PathEscape(id) + "/events"
+	for after := 0; ; {
+		b, err := m.call(c, http.MethodGet, fmt.Sprintf("%s?after=%d", path, after), nil)
+		if err != nil {
+			return err
+		}
+		var page struct{ Events []json.RawMessage }
+		if err := json.Unmarshal(b, &page); err != nil {
+			return err
+		}
+		over := false
+		for _, raw := range page.Events {
+			var e loggedEvent
+			if err := json.Unmarshal(raw, &e); err != nil {
+				return err
+			}
+			after, over = e.Seq, over || e.Kind == "meeting.ended"
+			if m.JSON {
+				if err := c.line(raw); err != nil {
+					return err
+				}
+			} else {
+				e.print(c.out)
+			}
+		}
+		if over || !c.sleep(m.Every) {
+			return nil
 		}
 	}
-	if err := json.Unmarshal(log, &l); err != nil {
-		return err
-	}
-	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s  %s  queue %s  %s\n", r.Reference, r.state(), r.Queue, r.ID)
-	for _, e := range l.Events {
-		fmt.Fprintf(w, "%d\t%s\t%s\n", e.Seq, e.At.Local().Format("15:04:05.000"), e.Kind)
-	}
-	return w.Flush()
 }
 
 type meetingCreate struct {

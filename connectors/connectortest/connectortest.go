@@ -34,6 +34,9 @@ type Options struct {
 	Desk string
 	// Secrets are texts of its configuration that must not show anywhere.
 	Secrets []string
+	// Insists: it tries again whatever was answered, but for 410. Else a redirect
+	// and a refusal are the end.
+	Insists bool
 }
 
 // DoerFunc is a connectors.Doer.
@@ -217,6 +220,10 @@ func (s *suite) delivers(t *testing.T) {
 			}, nil
 		}
 	}
+	refused := outbox.GiveUp
+	if s.Insists {
+		refused = outbox.Retry
+	}
 	for _, tc := range []struct {
 		name string
 		do   DoerFunc
@@ -226,8 +233,8 @@ func (s *suite) delivers(t *testing.T) {
 		{"never answers", hang, outbox.Retry},
 		{"takes it", status(200), outbox.OK},
 		{"takes it later", status(202), outbox.OK},
-		{"redirects", status(302), outbox.GiveUp},
-		{"revoked", status(401), outbox.GiveUp},
+		{"redirects", status(302), refused},
+		{"revoked", status(401), refused},
 		{"gone", status(410), outbox.GiveUp},
 		{"too many", status(429), outbox.Retry},
 		{"broken", status(500), outbox.Retry},

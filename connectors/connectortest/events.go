@@ -2,6 +2,7 @@ package connectortest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"ringdown/meeting"
@@ -88,6 +89,7 @@ func Events(desk string) []meeting.Event {
 	add(meeting.KindMessage, 50*time.Second, func(ev *meeting.Event, m *meeting.Meeting) {
 		ev.Message = &meeting.Message{ID: "msg_2", Meeting: m.ID, Seq: m.Seq, Role: meeting.AgentR, Name: "Marie", Via: desk, Text: "I am joining.", At: ev.At}
 	})
+	call := m
 	add(meeting.KindLeft, 290*time.Second, func(ev *meeting.Event, _ *meeting.Meeting) { ev.Participant = "par_1" })
 	add(meeting.KindEnded, 292*time.Second, func(ev *meeting.Event, m *meeting.Meeting) {
 		m.State, m.Outcome, m.EndedBy, m.EndedAt = meeting.Ended, meeting.Completed, meeting.Visitor, ev.At
@@ -101,5 +103,13 @@ func Events(desk string) []meeting.Event {
 		}
 		add(meeting.KindEnded, time.Minute, nil)
 	}
+	m = call
+	add(meeting.KindInvited, 100*time.Second, func(ev *meeting.Event, m *meeting.Meeting) {
+		ev.Participant = "par_3"
+		m.Participants = append(slices.Clone(m.Participants), meeting.Participant{ID: "par_3", Role: meeting.AgentR, Name: "Paul", Invited: true})
+	})
+	add(meeting.KindNote, 110*time.Second, func(ev *meeting.Event, _ *meeting.Meeting) {
+		ev.Note = &meeting.Note{Author: "a2", Name: "Marie", Text: Text, At: ev.At}
+	})
 	return all
 }

@@ -199,7 +199,7 @@ func (c *Connector) isEcho(ctx context.Context, a *account, m meeting.Meeting, r
 		return false, err
 	}
 	return slices.ContainsFunc(said, func(msg meeting.Message) bool {
-		return msg.Role == meeting.Visitor && saidBy(m, msg) == r.Body
+		return msg.Role == meeting.Visitor && a.texts.said(m, msg) == r.Body
 	}), nil
 }
 

@@ -2,6 +2,7 @@ package xcally
 
 import (
 	"fmt"
+	"strings"
 	"time"
 	"unicode"
 
@@ -11,20 +12,24 @@ import (
 // texts are our words in one language. The %s of each are named by the fields'
 // comments, in order.
 type texts struct {
-	ring      string // visitor, about, reference
-	remind    string // visitor, about, reference, round, rounds
-	about     string // topic: what the call is about, after the visitor
-	visitor   string // a visitor who gave no name
-	advisor   string // an agent who gave no name
-	answered  string // agent, reference
-	completed string // reference, length
-	missed    string // reference
-	cancelled string // reference
-	withdrawn string // reference; ended by somebody else than the visitor
-	declined  string // reference
-	expired   string // reference
-	failed    string // reference
-	file      string // file name; for the visitor
+	ring      string    // visitor, about, reference
+	remind    string    // visitor, about, reference, round, rounds
+	about     string    // topic: what the call is about, after the visitor
+	visitor   string    // a visitor who gave no name
+	advisor   string    // an agent who gave no name
+	answered  string    // agent, reference
+	completed string    // reference, length
+	missed    string    // reference
+	cancelled string    // reference
+	withdrawn string    // reference; ended by somebody else than the visitor
+	declined  string    // reference
+	expired   string    // reference
+	failed    string    // reference
+	file      string    // file name; for the visitor
+	sent      string    // file name, kind, size; for the agents
+	kinds     [4]string // picture, sound or film, document, archive
+	units     string    // "B kB MB"
+	comma     string    // of decimals
 }
 
 // textsIn returns the texts of a language; empty is en.
@@ -46,6 +51,10 @@ func textsIn(language string) (texts, error) {
 			expired:   "The video call %s has expired.",
 			failed:    "The video call %s failed for a technical reason.",
 			file:      "The advisor sent a file, “%s”. It cannot be opened here.",
+			sent:      "The visitor sent a file in the video call: “%s” (%s, %s). It is in the chat there.",
+			kinds:     [4]string{"picture", "sound or video", "document", "archive"},
+			units:     "B kB MB",
+			comma:     ".",
 		}, nil
 	case "fr":
 		return texts{
@@ -63,6 +72,10 @@ func textsIn(language string) (texts, error) {
 			expired:   "L’appel vidéo %s a expiré.",
 			failed:    "L’appel vidéo %s a échoué pour une raison technique.",
 			file:      "Le conseiller a envoyé un fichier, « %s ». Il ne peut pas être ouvert ici.",
+			sent:      "Le visiteur a envoyé un fichier dans l’appel vidéo : « %s » (%s, %s). Il se trouve dans le chat de l’appel.",
+			kinds:     [4]string{"image", "son ou vidéo", "document", "archive"},
+			units:     "o ko Mo",
+			comma:     ",",
 		}, nil
 	case "it":
 		return texts{
@@ -80,6 +93,10 @@ func textsIn(language string) (texts, error) {
 			expired:   "La videochiamata %s è scaduta.",
 			failed:    "La videochiamata %s non è riuscita per un motivo tecnico.",
 			file:      "Il consulente ha inviato un file, «%s». Qui non si può aprire.",
+			sent:      "Il visitatore ha inviato un file nella videochiamata: «%s» (%s, %s). Si trova nella chat della chiamata.",
+			kinds:     [4]string{"immagine", "audio o video", "documento", "archivio"},
+			units:     "B kB MB",
+			comma:     ",",
 		}, nil
 	}
 	return texts{}, fmt.Errorf("must be en, fr or it, not %q", language)
@@ -110,6 +127,46 @@ func (t texts) taken(m meeting.Meeting) string {
 		}
 	}
 	return fmt.Sprintf(t.answered, who, m.Reference())
+}
+
+// said is what the agents read of a visitor's message: its words, and a line for
+// its file, which itself stays in the call. The conversation at the desk is the
+// first visitor's, so a further guest is named.
+func (t texts) said(m meeting.Meeting, msg meeting.Message) string {
+	text := clean(msg.Text)
+	if f := msg.File; f != nil {
+		line := fmt.Sprintf(t.sent, clip(oneLine(f.Name), nameLimit), t.kindOf(f.Type), t.size(f.Size))
+		text = strings.TrimSpace(text + "\n" + line)
+	}
+	if name := oneLine(msg.Name); text != "" && name != "" && msg.From != m.TheVisitor().ID {
+		text = clip(name, nameLimit) + ": " + text
+	}
+	return text
+}
+
+func (t texts) kindOf(mediaType string) string {
+	switch general, _, _ := strings.Cut(mediaType, "/"); {
+	case general == "image":
+		return t.kinds[0]
+	case general == "audio" || general == "video":
+		return t.kinds[1]
+	case mediaType == "application/zip":
+		return t.kinds[3]
+	}
+	return t.kinds[2]
+}
+
+// size writes a size as "1.2 MB"; an MB is 1024 kB, as in the limit of 25 MB.
+func (t texts) size(bytes int64) string {
+	units := strings.Fields(t.units)
+	n, unit := float64(bytes), 0
+	for n >= 999.5 && unit < len(units)-1 {
+		n, unit = n/1024, unit+1
+	}
+	if n >= 10 || unit == 0 {
+		return fmt.Sprintf("%.0f %s", n, units[unit])
+	}
+	return strings.Replace(fmt.Sprintf("%.1f %s", n, units[unit]), ".", t.comma, 1)
 }
 
 // ended is the closing line.

@@ -65,22 +65,12 @@ func (c *Connector) say(a *account, ev meeting.Event) (text, link string, expire
 		if ev.Message == nil || ev.Message.Role != meeting.Visitor || ev.Message.Via == a.desk() {
 			return "", "", time.Time{}
 		}
-		return saidBy(m, *ev.Message), "", time.Time{}
+		return a.texts.said(m, *ev.Message), "", time.Time{}
 	case meeting.KindEnded:
 		return a.texts.ended(m), "", time.Time{}
 	default:
 		return "", "", time.Time{}
 	}
-}
-
-// saidBy is what a visitor wrote, as the desk reads it: the conversation there is
-// the first visitor's, so a further guest is named.
-func saidBy(m meeting.Meeting, msg meeting.Message) string {
-	text := clean(msg.Text)
-	if name := oneLine(msg.Name); name != "" && msg.From != m.TheVisitor().ID {
-		text = clip(name, nameLimit) + ": " + text
-	}
-	return text
 }
 
 // ringText is the account's own body for the first round, else ours; with the

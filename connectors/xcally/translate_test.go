@@ -144,6 +144,8 @@ func TestWhatIsNotSent(t *testing.T) {
 	ended.Kind, ended.Snapshot.State, ended.Snapshot.Outcome = meeting.KindEnded, meeting.Ended, meeting.Expired
 	empty := chat(meeting.Visitor, "")
 	empty.Message = &meeting.Message{Role: meeting.Visitor, Text: "\x00 \r\n"}
+	file := chat(meeting.Visitor, "")
+	file.Message = &meeting.Message{Role: meeting.Visitor, File: &meeting.File{ID: "fil_1", Name: "a.pdf", Type: "application/pdf", Size: 1}}
 	for _, tc := range []struct {
 		name string
 		ev   meeting.Event
@@ -155,6 +157,7 @@ func TestWhatIsNotSent(t *testing.T) {
 		{"nothing of a meeting nobody was rung for", never, ""},
 		{"nor its end", ended, ""},
 		{"no empty body", empty, ""},
+		{"a file without words", file, "xcally/main xcally/loans"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var got []string
@@ -165,6 +168,34 @@ func TestWhatIsNotSent(t *testing.T) {
 				t.Errorf("to %v", got)
 			}
 		})
+	}
+}
+
+func TestFilesAreToldInWords(t *testing.T) {
+	for _, tc := range []struct {
+		language, text string
+		file           meeting.File
+		want           string
+	}{
+		{"en", "", meeting.File{Name: "Onda.jpg", Type: "image/jpeg", Size: 1_234_567}, "The visitor sent a file in the video call: “Onda.jpg” (picture, 1.2 MB). It is in the chat there."},
+		{"en", "Look:", meeting.File{Name: "a\nb\u202e.zip", Type: "application/zip", Size: 999}, "Look:\nThe visitor sent a file in the video call: “a b.zip” (archive, 999 B). It is in the chat there."},
+		{"fr", "", meeting.File{Name: "a.csv", Type: "text/csv", Size: 2560}, "Le visiteur a envoyé un fichier dans l’appel vidéo : « a.csv » (document, 2,5 ko). Il se trouve dans le chat de l’appel."},
+		{"it", "", meeting.File{Name: "a.mp4", Type: "video/mp4", Size: 25 << 20}, "Il visitatore ha inviato un file nella videochiamata: «a.mp4» (audio o video, 25 MB). Si trova nella chat della chiamata."},
+	} {
+		a := mainAccount()
+		a.Language = tc.language
+		ev := ring(connectortest.Meeting("xcally/main"))
+		ev.Kind, ev.Message = meeting.KindMessage, &meeting.Message{Role: meeting.Visitor, Text: tc.text, File: &tc.file}
+		var got struct {
+			Body string
+			Link string `json:"externalUrl"`
+		}
+		if err := json.Unmarshal(draft(t, newRig(t, nil, a).Connector, ev)[0].Body, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Body != tc.want || got.Link != "" {
+			t.Errorf("%s: %q, link %q", tc.language, got.Body, got.Link)
+		}
 	}
 }
 
@@ -186,6 +217,10 @@ func TestDraftsWithFurtherPeople(t *testing.T) {
 		{"a further guest's words have a name", meeting.Event{Kind: meeting.KindMessage, Message: &meeting.Message{
 			From: "par_3", Role: meeting.Visitor, Name: "Bruno", Text: "hello",
 		}}, "Bruno: hello"},
+		{"and their files", meeting.Event{Kind: meeting.KindMessage, Message: &meeting.Message{
+			From: "par_3", Role: meeting.Visitor, Name: "Bruno", File: &meeting.File{Name: "a.pdf", Type: "application/pdf", Size: 2048},
+		}}, "Bruno: The visitor sent a file in the video call: “a.pdf” (document, 2.0 kB). It is in the chat there."},
+		{"but not nothing", meeting.Event{Kind: meeting.KindMessage, Message: &meeting.Message{From: "par_3", Role: meeting.Visitor, Name: "Bruno"}}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.ev.Snapshot = m

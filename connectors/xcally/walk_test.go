@@ -22,6 +22,7 @@ import (
 	"ringdown/connectors/xcally"
 	"ringdown/egress"
 	motion "ringdown/emulate/xcally"
+	"ringdown/internal/leak"
 	"ringdown/meeting"
 	"ringdown/outbox"
 	"ringdown/secret"
@@ -228,6 +229,7 @@ func (n *town) reply(m meeting.Meeting, text string) []meeting.Message {
 }
 
 func TestAWholeCall(t *testing.T) {
+	leak.Check(t)
 	n := newTown(t, meeting.RingRule{}, motion.Account{})
 	ctx := t.Context()
 	m := n.call()
@@ -274,6 +276,7 @@ func TestAWholeCall(t *testing.T) {
 }
 
 func TestEveryShapeOfMotionIsUnderstood(t *testing.T) {
+	leak.Check(t)
 	for _, account := range []motion.Account{
 		{Answer: motion.AnswerInteractionString, Reply: motion.ReplyStrings},
 		{Answer: motion.AnswerTop, Reply: motion.ReplyBare, RequireKey: true, APIKey: "key with /+ in it"},
@@ -292,6 +295,7 @@ func TestEveryShapeOfMotionIsUnderstood(t *testing.T) {
 }
 
 func TestReceiverDownThenUp(t *testing.T) {
+	leak.Check(t)
 	n := newTown(t, meeting.RingRule{}, motion.Account{})
 	if err := n.motion.Trouble(5, motion.Trouble{Kind: motion.TroubleStatus, Status: 503, Times: 1}); err != nil {
 		t.Fatal(err)
@@ -309,6 +313,7 @@ func TestReceiverDownThenUp(t *testing.T) {
 }
 
 func TestARingThatExpiredWhileDownIsNeverDelivered(t *testing.T) {
+	leak.Check(t)
 	n := newTown(t, meeting.RingRule{Window: 700 * time.Millisecond, Rounds: 1, Wait: 700 * time.Millisecond}, motion.Account{})
 	if err := n.motion.Trouble(5, motion.Trouble{Kind: motion.TroubleReset, Times: 1}); err != nil {
 		t.Fatal(err)

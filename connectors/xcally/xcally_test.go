@@ -13,15 +13,15 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
-	"go.uber.org/goleak"
 
 	"ringdown/connectors"
 	"ringdown/connectors/connectortest"
 	"ringdown/connectors/xcally"
 	"ringdown/egress"
+	"ringdown/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 

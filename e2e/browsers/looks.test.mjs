@@ -6,13 +6,13 @@ import { after, before, describe, test } from 'node:test';
 import { launch, newPage } from '../lib/browser.mjs';
 import { startDaemon } from '../lib/daemon.mjs';
 import { complaintsOfAxe, gallery, overflow, sizes } from '../lib/looks.mjs';
+import { hook, press, state } from '../lib/steps.mjs';
 
-const hook = (name) => `[data-test="${name}"]`;
 const langs = ['en', 'fr', 'it'];
 /** inLanguage is a link that opens in a language, its secret kept behind. */
 const inLanguage = (link, lang) => link.replace('#', `?lang=${lang}#`);
 
-describe('the look of every screen', { timeout: 280_000 }, () => {
+describe('the look of every screen', { timeout: 400_000 }, () => {
   let browser, daemon;
   before(async () => {
     daemon = await startDaemon();
@@ -41,10 +41,6 @@ describe('the look of every screen', { timeout: 280_000 }, () => {
     await page.goto(url);
     return page;
   }
-  async function press(page, selector) {
-    await (await page.waitForSelector(selector, { visible: true, timeout: 20_000 })).evaluate((e) => e.click());
-  }
-  const state = (page, wanted) => page.waitForFunction((s) => document.body.dataset.state === s, { timeout: 20_000 }, wanted);
 
   /** look takes the pictures and judges. */
   async function look(page, name) {
@@ -123,5 +119,144 @@ describe('the look of every screen', { timeout: 280_000 }, () => {
     const wrong = await open(`${daemon.url}/m/abcdefghjk?lang=${lang}#wrong`);
     await wrong.waitForSelector(hook('link-problem'));
     await look(wrong, 'link-wrong');
+  });
+
+  /** A page whose network and devices obey the test. */
+  const obedient = () => {
+    const Real = window.WebSocket;
+    const live = new Set();
+    let cut = false;
+    window.WebSocket = class extends Real {
+      constructor(url, ...more) {
+        super(cut ? url.replace('/v1/', '/v1/nowhere/') : url, ...more);
+        live.add(this);
+      }
+    };
+    window.testCut = () => {
+      cut = true;
+      for (const socket of live) socket.close();
+    };
+    window.testHeal = () => (cut = false);
+    // a minute passes when it is told to
+    const soon = window.setTimeout.bind(window);
+    const long = new Set();
+    window.setTimeout = (what, ms, ...args) => {
+      if (ms >= 20_000) long.add(what);
+      return soon(what, ms, ...args);
+    };
+    window.testMinute = () => long.forEach((what) => what());
+    const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wish) => {
+      if (!window.testRefuse) return real(wish);
+      await new Promise((done) => soon(done, window.testRefuse.afterMs ?? 0));
+      throw new DOMException('no', window.testRefuse.name);
+    };
+    navigator.permissions.query = async () => ({ state: 'denied' });
+  };
+  const problems = { denied: { name: 'NotAllowedError', afterMs: 400 }, blocked_here: { name: 'NotAllowedError' }, not_found: { name: 'NotFoundError' }, in_use: { name: 'NotReadableError' } };
+
+  async function openObedient(url) {
+    const page = await newPage(browser);
+    await page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }]);
+    await page.evaluateOnNewDocument(obedient);
+    await page.goto(url);
+    return page;
+  }
+
+  for (const lang of langs) test(`devices that do not work, in ${lang}`, async () => {
+    const made = await meeting({ language: lang });
+    for (const [problem, how] of Object.entries(problems)) {
+      const page = await openObedient(inLanguage(made.links.visitor, lang));
+      await state(page, 'check');
+      await page.evaluate((h) => (window.testRefuse = h), how);
+      await press(page, hook('call'));
+      await page.waitForSelector(`${hook('whole-problem')}[data-problem=${problem}]`);
+      await look(page, `check-${problem}`);
+      await page.browserContext().close();
+    }
+    const page = await openObedient(inLanguage(made.links.visitor, lang));
+    await state(page, 'check');
+    await press(page, hook('on-camera'));
+    await page.waitForSelector(hook('self-video'));
+    await page.evaluate((h) => (window.testRefuse = h), problems.in_use);
+    await press(page, hook('on-microphone'));
+    await page.waitForSelector(hook('picture-microphone'));
+    await look(page, 'check-microphone');
+    await page.browserContext().close();
+  });
+
+  for (const lang of langs) test(`more than two people and more than a camera, in ${lang}`, async () => {
+    const made = await meeting({ language: lang });
+    const visitor = await openObedient(inLanguage(made.links.visitor, lang));
+    await state(visitor, 'check');
+    await press(visitor, hook('call'));
+    await state(visitor, 'waiting');
+    const agent = await open(inLanguage(made.links.agent, lang));
+    await state(agent, 'ring');
+    await agent.type(hook('name'), 'Marie Laurent');
+    await press(agent, hook('accept'));
+    await press(agent, hook('enter'));
+    await state(agent, 'room');
+    await state(visitor, 'call');
+    await agent.waitForFunction((s) => document.querySelector(s)?.videoWidth > 0, { timeout: 20_000 }, hook('remote-video'));
+
+    // a problem in the call
+    await press(visitor, hook('camera'));
+    await visitor.evaluate((h) => (window.testRefuse = h), problems.in_use);
+    await press(visitor, hook('camera'));
+    await visitor.waitForSelector(hook('problem'));
+    await look(visitor, 'call-problem');
+    await visitor.evaluate(() => (window.testRefuse = undefined));
+    await press(visitor, hook('problem-again'));
+
+    // notes and a further person
+    await press(agent, hook('chat-close'));
+    await agent.type(hook('note'), 'Table of 220 cm, wants the dimmer too.');
+    await agent.waitForSelector(`${hook('note-state')}[data-state=saved]`);
+    await agent.type(hook('invite-name'), 'Paolo Ferri');
+    await press(agent, hook('invite-make'));
+    const link = await (await agent.waitForSelector(hook('invite-link'))).evaluate((e) => e.value);
+    await look(agent, 'room-panel');
+    const guest = await open(inLanguage(link, lang));
+    await state(guest, 'check');
+    await look(guest, 'guest-check');
+    await press(guest, hook('call'));
+    await state(guest, 'call');
+    for (const page of [visitor, agent]) await page.waitForFunction((s) => [...document.querySelectorAll(s)].filter((v) => v.videoWidth > 0).length === 2, { timeout: 20_000 }, hook('remote-video'));
+    await press(agent, '.room__left .card__head button');
+    await look(visitor, 'call-three');
+    await look(agent, 'room-three');
+
+    // a screen
+    await press(visitor, hook('share'));
+    await agent.waitForFunction((s) => document.querySelector(s)?.videoWidth > 0, { timeout: 20_000 }, hook('screen-video'));
+    await look(agent, 'room-screen');
+    await look(visitor, 'call-sharing');
+    await press(visitor, hook('stop-sharing'));
+    await guest.browserContext().close();
+
+    // a cut, on both sides, and the way back
+    await visitor.evaluate(() => window.testCut());
+    await visitor.waitForSelector(hook('reconnecting'));
+    await agent.waitForSelector(hook('other-away'));
+    await look(visitor, 'call-reconnecting');
+    await look(agent, 'room-other-away');
+    await visitor.evaluate(() => window.testMinute());
+    await state(visitor, 'gone');
+    await look(visitor, 'gone');
+    await visitor.evaluate(() => window.testHeal());
+    const colleague = await (async () => {
+      await press(agent, hook('customer'));
+      await agent.select(hook('invite-role'), 'agent');
+      await press(agent, hook('invite-make'));
+      await agent.waitForFunction((s) => document.querySelector(s)?.value.includes('/room/'), { timeout: 20_000 }, hook('invite-link'));
+      return open(inLanguage(await agent.$eval(hook('invite-link'), (e) => e.value), lang));
+    })();
+    await state(colleague, 'devices');
+    await look(colleague, 'colleague-devices');
+    await press(agent, hook('end'));
+    await press(agent, hook('end-confirm'));
+    await state(agent, 'left');
+    await look(agent, 'agent-left-notes');
   });
 });

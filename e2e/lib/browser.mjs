@@ -40,6 +40,7 @@ const launchers = {
         '--use-fake-device-for-media-stream',
         ...(camera ? [`--use-file-for-fake-video-capture=${camera}`] : []),
         '--use-fake-ui-for-media-stream',
+        '--auto-select-desktop-capture-source=Entire screen',
         '--autoplay-policy=no-user-gesture-required',
         '--disable-gpu',
         '--disable-quic',

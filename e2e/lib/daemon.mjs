@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { held, settle } from './leak.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -61,7 +62,7 @@ export async function startDaemon({ config, env = {}, origin, args = [], readyMs
   child.stdout.on('data', (data) => (output += data) && (banner += data));
   child.stderr.on('data', (data) => (output += data));
   const exited = new Promise((done) => child.once('exit', (code, signal) => done({ code, signal })));
-  let exit;
+  let [exit, before] = [];
   void exited.then((e) => (exit = e));
 
   const daemon = {
@@ -72,13 +73,20 @@ export async function startDaemon({ config, env = {}, origin, args = [], readyMs
     facts: undefined,
     /** apiKey is the key the daemon made for its administrator. */
     apiKey: () => readFileSync(resolve(dir, daemon.facts.admin_key_file), 'utf8').trim(),
-    /** stop asks politely, waits, and tells how it ended. */
-    async stop({ signal = 'SIGTERM', keep = false } = {}) {
+    /**
+     * stop asks politely, waits, and tells how it ended. Before, everybody has to be gone: it
+     * rejects if the daemon holds on to something then. `leaks: false` is for those who stop it
+     * in the middle of something.
+     */
+    async stop({ signal = 'SIGTERM', keep = false, leaks = true } = {}) {
+      let left;
+      if (leaks && before && !exit) left = await settle(daemon, before).catch((error) => error);
       if (!exit) child.kill(signal);
       const hard = setTimeout(() => child.kill('SIGKILL'), 15_000);
       const end = await exited;
       clearTimeout(hard);
       if (!keep) rmSync(dir, { recursive: true, force: true });
+      if (left instanceof Error) throw left;
       return end;
     },
   };
@@ -90,6 +98,7 @@ export async function startDaemon({ config, env = {}, origin, args = [], readyMs
     }
     await new Promise((done) => setTimeout(done, 50));
   }
+  if (daemon.facts.admin) before = await held(daemon.adminURL);
   return daemon;
 }
 

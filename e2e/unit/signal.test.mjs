@@ -46,13 +46,24 @@ class Peer {
   close() {
     this.closed = true;
   }
-  fail() {
-    this.connectionState = 'failed';
+  /** become changes the state as the browser does. */
+  become(state) {
+    this.connectionState = state;
     this.onconnectionstatechange?.();
+  }
+  restartIce() {
+    this.log.push('restart');
+  }
+  /** heard is how many bytes have come in; every reading finds `more` of them. */
+  heard = 0;
+  more = 0;
+  async getStats() {
+    this.heard += this.more;
+    return new Map([['pair', { type: 'candidate-pair', bytesReceived: this.heard }]]);
   }
 }
 
-const welcome = (more = {}) => ({ type: 'welcome', version: 1, room: 'mtg_1', me: 'par_me', ice_servers: [{ urls: ['stun:x'] }], participants: [{ id: 'par_me', role: 'visitor', name: 'Anna', tracks: [] }, { id: 'par_a', role: 'agent', name: 'Marie', tracks: [{ source: 'camera', kind: 'video', muted: false }] }], limits: { tracks: 4, video_bitrate: 1_500_000 }, ping_ms: 2000, ...more });
+const welcome = (more = {}) => ({ type: 'welcome', version: 1, room: 'mtg_1', me: 'par_me', ice_servers: [{ urls: ['stun:x'] }], participants: [{ id: 'par_me', role: 'visitor', name: 'Anna', tracks: [] }, { id: 'par_a', role: 'agent', name: 'Marie', tracks: [{ source: 'camera', kind: 'video', muted: false }] }], limits: { tracks: 4, video_bitrate: 1_500_000 }, ping_ms: 2000, resume: 'R', resumed: false, ...more });
 const microphone = () => ({ source: 'microphone', kind: 'audio', track: { kind: 'audio', enabled: true }, muted: false });
 const camera = (muted = false) => ({ source: 'camera', kind: 'video', track: { kind: 'video', enabled: true }, muted });
 
@@ -155,6 +166,14 @@ test('answers the subscribe offer, then sends candidates, and shows media with i
   assert.deepEqual(legs().subscribe.log, ['offer']);
 });
 
+test('an offer without tracks is answered too', async (t) => {
+  const { signal, net } = await joined(t);
+  net.last().say({ type: 'offer', leg: 'subscribe', id: 1, sdp: 's' });
+  for (let i = 0; i < 5; i++) await settle();
+  assert.equal(types(net.last()).at(-2), 'answer');
+  assert.equal(signal.state, 'connected');
+});
+
 test('presence: who is here, what they send, who left', async (t) => {
   const { signal, net } = await joined(t);
   assert.equal(signal.me, 'par_me');
@@ -171,7 +190,7 @@ test('presence: who is here, what they send, who left', async (t) => {
   assert.deepEqual(signal.participants.map((p) => p.tracks.map((x) => x.source)), [['microphone']]);
 });
 
-test('three pings of silence lose the session; a new one sends the same tracks and replaces the old legs at its welcome', async (t) => {
+test('three pings of silence lose the socket; a server that has nothing to resume gets the same tracks anew', async (t) => {
   const { signal, net, peers, heard, tick } = await joined(t);
   net.last().say({ type: 'ping', at: 5 });
   assert.deepEqual(net.last().sent.at(-1), { type: 'pong', at: 5 });
@@ -186,6 +205,14 @@ test('three pings of silence lose the session; a new one sends the same tracks a
   assert.equal(net.all.length, 2);
   assert.ok(!peers[0].closed, 'the last picture stays');
   net.last().accept();
+  assert.deepEqual(net.last().sent[0], { type: 'hello', versions: [1], resume: 'R' });
+  net.last().say({ type: 'error', code: 'gone', detail: 'x', fatal: true });
+  await settle();
+  tick(0);
+  await settle();
+  assert.equal(net.all.length, 3);
+  net.last().accept();
+  assert.deepEqual(net.last().sent[0], { type: 'hello', versions: [1], token: 'T' });
   net.last().say(welcome());
   await settle();
   assert.ok(peers[0].closed && peers[1].closed);
@@ -193,10 +220,94 @@ test('three pings of silence lose the session; a new one sends the same tracks a
   assert.deepEqual(net.last().sent.find((m) => m.type === 'offer').tracks.map((x) => x.source), ['microphone', 'camera']);
 });
 
-test('a failed leg is a lost session', async (t) => {
-  const { signal, legs } = await joined(t);
-  legs().subscribe.fail();
+/** Both legs are up, the socket is gone, and a new one has resumed. */
+async function resumed(t, prepare = () => {}) {
+  const c = await joined(t);
+  c.net.last().say({ type: 'answer', leg: 'publish', id: 1, sdp: 'a' });
+  for (let i = 0; i < 5; i++) await settle();
+  const { publish, subscribe } = c.legs();
+  for (const leg of [publish, subscribe]) leg.become('connected');
+  publish.more = subscribe.more = 100;
+  prepare(c, publish, subscribe);
+  c.net.last().drop();
+  await settle();
+  c.tick(500);
+  await settle();
+  c.net.last().accept();
+  c.net.last().say(welcome({ resumed: true }));
+  await settle();
+  c.tick(400);
+  await settle();
+  return { ...c, publish, subscribe };
+}
+
+test('a new socket takes over the legs; media that goes on is left alone', async (t) => {
+  const { signal, net, peers, publish, subscribe, heard } = await resumed(t);
+  assert.deepEqual(types(net.last()), ['hello']);
+  assert.equal(peers.length, 2);
+  assert.ok(!publish.closed && !subscribe.closed && !publish.log.includes('restart'));
+  assert.deepEqual(heard.slice(-3), [['state', 'reconnecting'], ['lost', 'network'], ['state', 'connected']]);
+  assert.equal(signal.participants.length, 1);
+});
+
+test('a leg that nothing comes through gets new addresses, each in its own way', async (t) => {
+  const { net, publish } = await resumed(t, (_, p, s) => (p.more = s.more = 0));
+  assert.ok(publish.log.includes('restart'));
+  assert.deepEqual(types(net.last()), ['hello', 'restart', 'offer', 'candidate']);
+  assert.equal(net.last().sent.find((m) => m.type === 'offer').id, 2);
+  assert.equal(net.last().sent.find((m) => m.type === 'restart').leg, 'subscribe');
+});
+
+test('a mute told into a dead socket is told again on the new one', async (t) => {
+  const { net } = await resumed(t, ({ signal }) => signal.setMuted('camera', true));
+  assert.deepEqual(net.last().sent.filter((m) => m.type === 'track'), [{ type: 'track', source: 'camera', muted: true }]);
+});
+
+test('an offer without an answer is made again on the new socket', async (t) => {
+  const { net } = await resumed(t, ({ signal }) => signal.unpublish('camera'));
+  const offer = net.last().sent.find((m) => m.type === 'offer');
+  assert.deepEqual([offer.id, offer.tracks.map((x) => x.source)], [3, ['microphone']]);
+});
+
+test('a dead path is mended while the socket lives; after twenty seconds all is made anew', async (t) => {
+  const { signal, net, publish, tick } = await resumed(t);
+  publish.become('disconnected');
+  tick(500);
+  publish.become('connected');
+  tick(1000);
+  assert.equal(signal.state, 'connected', 'a stutter is no loss');
+  publish.become('disconnected');
+  tick(1000);
+  await settle();
   assert.equal(signal.state, 'reconnecting');
+  assert.ok(publish.log.includes('restart'));
+  publish.become('connected');
+  assert.equal(signal.state, 'connected');
+  const sockets = net.all.length;
+  publish.become('failed');
+  let seconds = 0;
+  for (; net.all.length === sockets && seconds < 60; seconds++) {
+    tick(1000);
+    net.last().say({ type: 'ping', at: seconds });
+    await settle();
+  }
+  assert.ok(seconds > 20 && seconds < 30, `${seconds} s`);
+  net.last().accept();
+  assert.equal(net.last().sent[0].token, 'T');
+});
+
+test('who is away, how their connection is, and who speaks', async (t) => {
+  const { signal, net } = await joined(t);
+  let speakers;
+  signal.on('speakers', (value) => (speakers = value));
+  assert.equal(signal.participants[0].away, false);
+  net.last().say({ type: 'away', participant: 'par_a', away: true });
+  net.last().say({ type: 'quality', participant: 'par_a', word: 'weak', side: 'upload' });
+  net.last().say({ type: 'speakers', active: 'par_a', levels: { par_a: 90 } });
+  await settle();
+  assert.equal(signal.participants[0].away, true);
+  assert.deepEqual(signal.participants[0].quality, { word: 'weak', side: 'upload' });
+  assert.deepEqual(speakers, { active: 'par_a', levels: { par_a: 90 } });
 });
 
 test('after a minute of failures it ends with "network"', async (t) => {

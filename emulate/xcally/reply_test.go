@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ringdown/emulate/xcally"
+	"ringdown/internal/leak"
 )
 
 // replies is a Reply URL that keeps what it gets.
@@ -93,6 +94,7 @@ func (m motion) write(interaction, agent int, body string) answer {
 }
 
 func TestReplyReachesTheReplyURL(t *testing.T) {
+	leak.Check(t)
 	url, got := replies(t, 200, "ok")
 	m := start(t, xcally.Config{Accounts: []xcally.Account{{ID: 5, ReplyURL: url}}})
 	id := m.say(5, request("+390212345678", "mtg-8fK2"))
@@ -122,6 +124,7 @@ func TestReplyReachesTheReplyURL(t *testing.T) {
 }
 
 func TestReplyShapes(t *testing.T) {
+	leak.Check(t)
 	for shape, check := range map[xcally.Reply]func(map[string]any) bool{
 		xcally.ReplyStrings: func(b map[string]any) bool {
 			i, _ := b["Interaction"].(map[string]any)
@@ -142,6 +145,7 @@ func TestReplyShapes(t *testing.T) {
 }
 
 func TestReplyFailuresAreMarked(t *testing.T) {
+	leak.Check(t)
 	free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -188,6 +192,7 @@ func TestReplyFailuresAreMarked(t *testing.T) {
 }
 
 func TestReplyURLsCertificateIsChecked(t *testing.T) {
+	leak.Check(t)
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // the refused handshake below
 	srv.StartTLS()
@@ -206,6 +211,7 @@ func TestReplyURLsCertificateIsChecked(t *testing.T) {
 }
 
 func TestRepliesKeepTheirOrder(t *testing.T) {
+	leak.Check(t)
 	url, got := replies(t, 200, "")
 	m := start(t, xcally.Config{Accounts: []xcally.Account{{ID: 5, ReplyURL: url}}})
 	id := m.say(5, request("+1", "t"))

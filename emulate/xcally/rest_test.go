@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringdown/emulate/xcally"
+	"ringdown/internal/leak"
 )
 
 func TestREST(t *testing.T) {
@@ -87,6 +88,7 @@ func TestREST(t *testing.T) {
 }
 
 func TestMessagesInTheAgentsNameComeBackWithoutAnAgent(t *testing.T) {
+	leak.Check(t)
 	url, got := replies(t, 200, "")
 	m := start(t, xcally.Config{Accounts: []xcally.Account{{ID: 5, ReplyURL: url}}})
 	id := m.say(5, request("+1", "t"))

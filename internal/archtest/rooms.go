@@ -67,6 +67,15 @@ func House() Rules {
 			// it carries packets and knows nothing of ours.
 			{Path: "internal/impair", Floor: 0, Only: []string{}, SeenBy: []string{"internal/impair/cmd"}},
 			{Path: "internal/impair/cmd", Floor: 1, Only: []string{"internal/impair"}},
+			// What tests leave behind; only tests see it, and they check in no other way.
+			{Path: "internal/leak", Floor: 0, Only: []string{}, SeenBy: []string{}},
+			// A receiver that misbehaves: tests post to it, product code never sees it.
+			{Path: "internal/hostile", Floor: 0, Only: []string{}, SeenBy: []string{"internal/*", "e2e"}},
+			// A child process to kill; only tests see it, and say what the child is.
+			{Path: "internal/crash", Floor: 0, Only: []string{}, SeenBy: []string{}},
+			// What is promised, and the judge of its figures.
+			{Path: "internal/promise", Floor: 0, Only: []string{}, SeenBy: []string{"internal/promise/cmd"}},
+			{Path: "internal/promise/cmd", Floor: 1, Only: []string{"internal/promise"}},
 			{Path: "e2e", Floor: 9},
 		},
 		Owners: []Owner{
@@ -79,7 +88,7 @@ func House() Rules {
 			{Package: pion, Rooms: []string{"media", "media/*", "media/signal/*"}},
 			{Package: "github.com/getkin/kin-openapi"},
 			{Package: "github.com/invopop/jsonschema", Generators: true},
-			{Package: "go.uber.org/goleak"},
+			{Package: "go.uber.org/goleak", Rooms: []string{"internal/leak"}},
 		},
 	}
 }

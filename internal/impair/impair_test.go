@@ -14,12 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"ringdown/internal/impair"
+	"ringdown/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 const patience = 10 * time.Second
 
@@ -137,6 +136,7 @@ func (e *echo) received() int64 {
 }
 
 func TestUDP(t *testing.T) {
+	leak.Check(t)
 	const n = 1000
 	t.Run("carries both ways", func(t *testing.T) {
 		e := newEcho(t)
@@ -304,6 +304,7 @@ func tcp(t *testing.T, server string) *impair.TCP {
 }
 
 func TestTCP(t *testing.T) {
+	leak.Check(t)
 	// say sends a word and wants it back.
 	say := func(t *testing.T, c net.Conn, word string) {
 		t.Helper()
@@ -380,12 +381,17 @@ func TestTCP(t *testing.T) {
 			t.Error("the end was not heard")
 		}
 	})
-	t.Run("delay is there", func(t *testing.T) {
+	t.Run("delay is there, in the handshake and after", func(t *testing.T) {
 		addr, _ := server(t)
 		r := tcp(t, addr)
 		r.Set(impair.Conditions{Delay: 30 * time.Millisecond})
-		c := dial(t, "tcp", r.Addr())
 		began := time.Now()
+		c := dial(t, "tcp", r.Addr())
+		say(t, c, "x")
+		if took := time.Since(began); took < 120*time.Millisecond {
+			t.Errorf("back after %s", took)
+		}
+		began = time.Now()
 		say(t, c, "x")
 		if took := time.Since(began); took < 60*time.Millisecond {
 			t.Errorf("back after %s", took)
@@ -461,6 +467,7 @@ func TestTCP(t *testing.T) {
 }
 
 func TestConditionsChangeWhileTrafficRuns(t *testing.T) {
+	leak.Check(t)
 	e := newEcho(t)
 	u := udp(t, e.conn.LocalAddr(), 1)
 	c := dial(t, "udp", u.Addr())

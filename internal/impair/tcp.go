@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // segmentBytes of a stream pass as one.
@@ -84,7 +85,7 @@ func (t *TCP) Reset() {
 // Close ends the relay and its connections and waits for its goroutines.
 func (t *TCP) Close() {
 	t.cancel()
-	t.in.Close()
+	_ = t.in.Close()
 	t.Reset()
 	t.wg.Wait()
 }
@@ -135,15 +136,34 @@ func (t *TCP) carry(l *tcpLink, n int) {
 	over := l.over
 	l.mu.Unlock()
 	if over { // reset while it was dialled
-		server.Close()
+		_ = server.Close()
+		return
+	}
+	if !t.greet(l) {
+		_ = server.Close()
 		return
 	}
 	var g sync.WaitGroup
 	g.Go(func() { l.half(up, l.client, server) })
 	g.Go(func() { l.half(down, server, l.client) })
 	g.Wait()
-	l.client.Close()
-	server.Close()
+	_ = l.client.Close()
+	_ = server.Close()
+}
+
+// greet waits as long as the handshake of a connection would have taken: the
+// kernel made it with us, at once. False if the connection is reset meanwhile.
+func (t *TCP) greet(l *tcpLink) bool {
+	up, _ := t.networks[Up].conditions()
+	down, _ := t.networks[Down].conditions()
+	trip := time.NewTimer(up.Delay + down.Delay)
+	defer trip.Stop()
+	select {
+	case <-trip.C:
+		return true
+	case <-l.done:
+		return false
+	}
 }
 
 // half carries one direction until it ends.
@@ -190,7 +210,7 @@ func (l *tcpLink) reset() {
 	for _, c := range []*net.TCPConn{l.client, l.server} {
 		if c != nil {
 			_ = c.SetLinger(0)
-			c.Close()
+			_ = c.Close()
 		}
 	}
 }

@@ -69,7 +69,7 @@ func (u *UDP) Rebind() {
 	for _, c := range u.clients {
 		c.mu.Lock()
 		if c.out != nil {
-			c.out.Close()
+			_ = c.out.Close()
 			c.out = nil
 		}
 		c.mu.Unlock()
@@ -80,7 +80,7 @@ func (u *UDP) Rebind() {
 func (u *UDP) Close() {
 	u.once.Do(func() {
 		close(u.done)
-		u.in.Close()
+		_ = u.in.Close()
 		u.Rebind()
 	})
 	u.wg.Wait()

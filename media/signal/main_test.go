@@ -11,15 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"ringdown/fault"
+	"ringdown/internal/leak"
 	"ringdown/media"
 	"ringdown/media/signal"
 	"ringdown/media/signal/signaltest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // tokens is a verifier whose tokens are the grants themselves.
 type tokens struct{}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
+	"ringdown/internal/leak"
 	"ringdown/media"
 	"ringdown/media/signal/signaltest"
 )
@@ -21,6 +22,7 @@ var (
 // Both see and hear each other: nothing is lost, doubled or out of order, and
 // what arrives is what was sent.
 func TestTwoPeersReceiveEachOther(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
 	type side struct {
@@ -96,6 +98,7 @@ func TestTwoPeersReceiveEachOther(t *testing.T) {
 }
 
 func TestPLIReachesThePublisherThrottled(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
 	out := publish(t, a, camera)[0]
@@ -124,6 +127,7 @@ func TestPLIReachesThePublisherThrottled(t *testing.T) {
 // Somebody who comes while others talk sees who is there, gets their media and
 // causes a key frame.
 func TestLateJoinerAndThird(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
 	out := publish(t, a, mic, camera)
@@ -165,6 +169,7 @@ func TestLateJoinerAndThird(t *testing.T) {
 }
 
 func TestMuteNeedsNoRenegotiation(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
 	off := camera
@@ -199,6 +204,7 @@ func TestMuteNeedsNoRenegotiation(t *testing.T) {
 
 // A source is withdrawn and published again; descriptions do not grow with it.
 func TestWithdrawAndPublishAgain(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
 	for range 4 {
@@ -236,6 +242,7 @@ func TestWithdrawAndPublishAgain(t *testing.T) {
 }
 
 func TestTCPOnly(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a := n.dial(may("r", "a"), signaltest.Options{TCPOnly: true})
 	b := n.dial(may("r", "b"), signaltest.Options{TCPOnly: true})
@@ -248,6 +255,7 @@ func TestTCPOnly(t *testing.T) {
 // Each codec goes through as it is; who cannot decode it still hears, and is not
 // sent the picture.
 func TestCodecs(t *testing.T) {
+	leak.Check(t)
 	for _, mime := range []string{webrtc.MimeTypeH264, webrtc.MimeTypeVP9, webrtc.MimeTypeAV1} {
 		t.Run(strings.TrimPrefix(mime, "video/"), func(t *testing.T) {
 			n := start(t)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ringdown/internal/impair"
+	"ringdown/internal/leak"
 	"ringdown/media/signal/signaltest"
 )
 
@@ -34,6 +35,7 @@ func relays(t *testing.T, n *node) (udp *impair.UDP, tcp *impair.TCP, via func(s
 // A relay before the media port is the only way to it: what it carries arrives,
 // what it cuts does not.
 func TestARelayIsTheOnlyWay(t *testing.T) {
+	leak.Check(t)
 	for _, tc := range []struct {
 		network string
 		tcpOnly bool

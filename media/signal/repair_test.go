@@ -8,6 +8,7 @@ import (
 	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/rtp"
 
+	"ringdown/internal/leak"
 	"ringdown/media/signal/signaltest"
 )
 
@@ -90,6 +91,7 @@ func registry(t *testing.T, l *lossy) *interceptor.Registry {
 // Every tenth packet is lost, on the way in or on the way out; retransmission
 // repairs all of them, so that the subscriber has every number in the end.
 func TestLossIsRepaired(t *testing.T) {
+	leak.Check(t)
 	for _, tc := range []struct {
 		name    string
 		out, in bool

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"ringdown/internal/leak"
 	"ringdown/media"
 	"ringdown/media/signal"
 	"ringdown/media/signal/signaltest"
@@ -48,6 +49,7 @@ func stayed(t *testing.T, n *node, c *signaltest.Client, who string) {
 // While the socket of one side is gone, pictures go on both ways; a new socket
 // takes over what is there.
 func TestLostSocketIsReplaced(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b, toA, toB := call(t, n)
 	a.Drop()
@@ -66,6 +68,7 @@ func TestLostSocketIsReplaced(t *testing.T) {
 
 // A socket that the server still believes in is told that another has its place.
 func TestNewSocketReplacesAnOpenOne(t *testing.T) {
+	leak.Check(t)
 	n := start(t, func(_ *media.Config, c *signal.Config) { c.Ping = time.Minute })
 	a, b, toA, toB := call(t, n)
 	if err := a.Resume(in(t), n.url); err != nil || !a.Welcome.Resumed {
@@ -77,6 +80,7 @@ func TestNewSocketReplacesAnOpenOne(t *testing.T) {
 
 // New addresses for both legs: the pictures go on, on the same tracks.
 func TestRestartFindsNewAddresses(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b, toA, toB := call(t, n)
 	for range 3 {
@@ -94,6 +98,7 @@ func TestRestartFindsNewAddresses(t *testing.T) {
 
 // What others publish while somebody is away is offered when they are back.
 func TestOffersWaitForTheNewSocket(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b, toA, toB := call(t, n)
 	a.Drop()
@@ -109,6 +114,7 @@ func TestOffersWaitForTheNewSocket(t *testing.T) {
 // Only the right word takes a place over, and only while there is one; joining
 // anew instead ends the old connection as a duplicate.
 func TestResumeNeedsTheRightWord(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b, _, _ := call(t, n)
 	right := a.Welcome.Resume
@@ -127,6 +133,7 @@ func TestResumeNeedsTheRightWord(t *testing.T) {
 }
 
 func TestQualityIsToldToTheOthers(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
 	say := func(word, side string) {
@@ -149,6 +156,7 @@ func TestQualityIsToldToTheOthers(t *testing.T) {
 
 // The loudest voice is the one that speaks; a silent room has none.
 func TestSpeakers(t *testing.T) {
+	leak.Check(t)
 	n := start(t)
 	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
 	voice := publish(t, a, mic)[0]
@@ -183,6 +191,7 @@ func TestSpeakers(t *testing.T) {
 
 // Who sends far more than was asked of them is ended; the others go on.
 func TestM9_flood_of_media_hurts_its_sender_only(t *testing.T) {
+	leak.Check(t)
 	n := start(t, func(c *media.Config, _ *signal.Config) { c.VideoBitrateBPS = 50_000 })
 	flood, good, see := n.dial(may("r", "flood")), n.dial(may("r", "good")), n.dial(may("r", "see"))
 	flow(t, publish(t, good, mic)[0], 120)
@@ -193,4 +202,27 @@ func TestM9_flood_of_media_hurts_its_sender_only(t *testing.T) {
 		t.Errorf("left with %q", m.Reason)
 	}
 	more(t, sound)
+}
+
+// A viewer whose TCP connection stands still does not hold up the publisher or
+// another viewer.
+func TestM9_viewer_that_stalls_hurts_nobody(t *testing.T) {
+	leak.Check(t)
+	n := start(t)
+	_, tcp, via := relays(t, n)
+	a, good := n.dial(may("r", "a")), n.dial(may("r", "good"))
+	stalled := n.dial(may("r", "stalled"), signaltest.Options{Via: via, TCPOnly: true})
+	flow(t, publish(t, a, camera)[0], 10_000)
+	more(t, received(t, stalled, "a", "camera"))
+	picture := received(t, good, "a", "camera")
+	tcp.Block(true)
+	began := time.Now()
+	const frames = 100 // of 20 ms
+	before := len(picture.Packets())
+	if err := picture.WaitPackets(in(t), before+frames*9); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("two seconds of pictures took the other viewer %s", took)
+	}
 }

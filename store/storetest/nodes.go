@@ -78,7 +78,7 @@ func relays(ctx context.Context, t *testing.T, s *store.Store) {
 // delivers delivers until everybody together delivered total, then calls end.
 func delivers(ctx context.Context, t *testing.T, s *store.Store, got *book, total int, end func()) {
 	for ctx.Err() == nil {
-		list, err := s.Outbox().Claim(ctx, t0(), after(time.Minute), 5)
+		list, err := s.Outbox().Claim(ctx, t0(), after(time.Minute), room(5))
 		if err != nil && ctx.Err() == nil {
 			t.Error(err)
 			return
@@ -158,7 +158,7 @@ func requeueUnderClaims(t *testing.T, e Engine) {
 		o := s.Outbox()
 		all.Go(func() {
 			for ctx.Err() == nil {
-				ds, err := o.Claim(ctx, t0(), after(time.Minute), 1)
+				ds, err := o.Claim(ctx, t0(), after(time.Minute), room(1))
 				for _, d := range ds {
 					state, err2 := attempt(o, d)
 					err = errors.Join(err, err2, o.Finish(context.WithoutCancel(ctx), []outbox.Done{done(d, state, t0())}))
@@ -176,7 +176,7 @@ func requeueUnderClaims(t *testing.T, e Engine) {
 			for ctx.Err() == nil {
 				failed, err := o.List(ctx, outbox.Filter{State: outbox.Failed})
 				for _, d := range failed {
-					if err := o.Requeue(ctx, d.ID, t0()); err != nil && !errors.Is(err, meeting.ErrNoRow) && ctx.Err() == nil {
+					if err := o.Requeue(ctx, d.ID, d.State, t0()); err != nil && !errors.Is(err, meeting.ErrNoRow) && ctx.Err() == nil {
 						t.Error(err)
 					}
 				}
@@ -184,7 +184,7 @@ func requeueUnderClaims(t *testing.T, e Engine) {
 				if err = errors.Join(err, err2); err != nil && ctx.Err() == nil {
 					t.Error(err)
 				}
-				if counts["desk/main"][outbox.Delivered] == meetings*each {
+				if counts["desk/main"].Delivered == meetings*each {
 					cancel()
 				}
 				pause(ctx, s)

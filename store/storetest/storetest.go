@@ -29,6 +29,7 @@ func Run(t *testing.T, e Engine) {
 		{"invitations", invitations},
 		{"everything is there after a restart", restart},
 		{"signing keys: the first one stays", signingKeys},
+		{"API keys", apiKeys},
 		{"values stay out of errors", quietErrors},
 		{"one of eight saves wins", saveRaces},
 		{"one of eight requests gets the key", keyRaces},
@@ -43,6 +44,11 @@ func Run(t *testing.T, e Engine) {
 		{"requeue puts a delivery before its followers", requeue},
 		{"next due knows what waits for what", nextDue},
 		{"lists and counts of deliveries", ledger},
+		{"a target at its bound is left out", roomPerTarget},
+		{"a replay goes beside what happens now", replayedBeside},
+		{"replayed ones leave room", replayedShare},
+		{"what ended long ago is removed", prune},
+		{"D5: nothing vanishes in random histories", randomHistories},
 		{"wakes after commits", wakes},
 		{"order per dest under concurrent writers", orderUnderWriters},
 
@@ -128,9 +134,14 @@ func relayed(t testing.TB, s *store.Store, draft func(meeting.Event) []outbox.Dr
 // claim claims at a time with a lease of a minute.
 func claim(t testing.TB, s *store.Store, now time.Time) []outbox.Delivery {
 	t.Helper()
-	list, err := s.Outbox().Claim(t.Context(), now, now.Add(time.Minute), 100)
+	list, err := s.Outbox().Claim(t.Context(), now, now.Add(time.Minute), room(100))
 	ok(t, err)
 	return list
+}
+
+// room is a Room that bounds only the whole.
+func room(limit int) outbox.Room {
+	return outbox.Room{Limit: limit, Target: 1000, Replayed: 1000}
 }
 
 // bodies are the bodies of deliveries, as "1 2 3".

@@ -7,13 +7,14 @@ import (
 	"net"
 	"testing"
 
-	"go.uber.org/goleak"
+	"ringdown/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // The command obeys, refuses what it does not know, and ends with its input.
 func TestCommand(t *testing.T) {
+	leak.Check(t)
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -35,6 +35,10 @@ type Options struct {
 	// network ("udp" or "tcp"): a relay. False hides the address. The server is
 	// then not told the addresses of the client, so no packet goes past the relay.
 	Via func(network string, server netip.AddrPort) (netip.AddrPort, bool)
+	// Eager makes ICE check every 50 ms, as browsers do, and not every 200: pion has
+	// no other knob for it than the time after which it calls a leg disconnected, so
+	// that word means nothing then.
+	Eager bool
 	// DialContext, if not nil, opens the connection of the WebSocket.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 }
@@ -56,7 +60,9 @@ type Client struct {
 	mu       sync.Mutex // guards what follows
 	changed  chan struct{}
 	messages []Message
-	ended    error // why reading ended
+	heard    time.Time // when the last message came
+	resumed  int       // how often Stay took the place up again
+	ended    error     // why reading ended
 	pub, sub *webrtc.PeerConnection
 	offers   int
 	outgoing []*Outgoing
@@ -184,7 +190,7 @@ func open(ctx context.Context, url string, opts Options) (*websocket.Conn, error
 	if opts.DialContext != nil {
 		o.HTTPClient = &http.Client{Transport: &http.Transport{DialContext: opts.DialContext, DisableKeepAlives: true}}
 	}
-	ws, _, err := websocket.Dial(ctx, url, o)
+	ws, _, err := websocket.Dial(ctx, url, o) //nolint:bodyclose // it is the socket's
 	if err != nil {
 		return nil, err
 	}
@@ -236,8 +242,15 @@ func newAPI(o Options) (*webrtc.API, error) {
 	var s webrtc.SettingEngine
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	if o.TCPOnly {
+	s.SetDTLSRetransmissionInterval(100 * time.Millisecond) // browsers begin at 50 ms; pion's second is nobody's
+	if o.Eager {
+		s.SetICETimeouts(50*time.Millisecond, 20*time.Second, time.Second)
+	}
+	switch {
+	case o.TCPOnly:
 		s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4})
+	case o.Via != nil: // as browsers do
+		s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeTCP4})
 	}
 	return webrtc.NewAPI(webrtc.WithMediaEngine(m), webrtc.WithInterceptorRegistry(r), webrtc.WithSettingEngine(s)), nil
 }
@@ -337,7 +350,7 @@ func (c *Client) read(ctx context.Context) {
 			c.change(func() { c.ended = fmt.Errorf("%s: %w", m.Type, err) })
 			return
 		}
-		c.change(func() { c.messages = append(c.messages, m) })
+		c.change(func() { c.messages, c.heard = append(c.messages, m), time.Now() })
 	}
 }
 

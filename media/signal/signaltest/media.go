@@ -225,6 +225,7 @@ type Incoming struct {
 	Codec               string
 	SSRC                uint32
 
+	mid     string
 	client  *Client
 	packets []*rtp.Packet // guarded by client.mu
 }
@@ -293,6 +294,11 @@ func (c *Client) answer(m Message) error {
 		for _, t := range m.Tracks {
 			c.mids[t.Mid] = t
 		}
+		for _, in := range c.incoming { // packets may come before we are told whose they are
+			if in.Participant == "" {
+				in.Participant, in.Source = c.mids[in.mid].Participant, c.mids[in.mid].Source
+			}
+		}
 	})
 	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: c.opts.theirs(m.SDP)}); err != nil {
 		return err
@@ -301,10 +307,10 @@ func (c *Client) answer(m Message) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Send(map[string]any{"type": "answer", "leg": "subscribe", "id": m.ID, "sdp": c.opts.ours(answer.SDP)}); err != nil {
-		return err
-	}
-	return pc.SetLocalDescription(answer)
+	// The answer is out before any candidate. If the socket is gone the offer comes
+	// again on the next one, and pion takes it only when this one is done with.
+	err = c.Send(map[string]any{"type": "answer", "leg": "subscribe", "id": m.ID, "sdp": c.opts.ours(answer.SDP)})
+	return errors.Join(err, pc.SetLocalDescription(answer))
 }
 
 func (c *Client) receive(t *webrtc.TrackRemote, r *webrtc.RTPReceiver) {
@@ -317,8 +323,8 @@ func (c *Client) receive(t *webrtc.TrackRemote, r *webrtc.RTPReceiver) {
 		}
 	})
 	c.change(func() {
-		named := c.mids[r.RTPTransceiver().Mid()]
-		in.Participant, in.Source = named.Participant, named.Source
+		in.mid = r.RTPTransceiver().Mid()
+		in.Participant, in.Source = c.mids[in.mid].Participant, c.mids[in.mid].Source
 		c.incoming = append(c.incoming, in)
 	})
 	for {

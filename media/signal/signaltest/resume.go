@@ -1,6 +1,78 @@
 package signaltest
 
-import "context"
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// How long a try of Stay to come back may take.
+const tryTime = 2 * time.Second
+
+// Stay keeps the client connected until ctx ends, as a page does: a socket that
+// ends, or three pings of silence, are followed by new sockets until one has
+// resumed, and by new addresses for both legs. It returns early when the server
+// has nothing to resume.
+func (c *Client) Stay(ctx context.Context, url string) error {
+	silence := 3 * time.Duration(c.Welcome.PingMS) * time.Millisecond
+	for {
+		quiet, stop := context.WithCancel(ctx)
+		err := c.lost(quiet, silence)
+		stop()
+		if ctx.Err() != nil {
+			return nil
+		}
+		for err != nil {
+			try, cancel := context.WithTimeout(ctx, tryTime)
+			err = c.Resume(try, url)
+			cancel()
+			var refused *RefusedError
+			if errors.As(err, &refused) {
+				return err
+			}
+			if ctx.Err() != nil {
+				return nil
+			}
+		}
+		restart, cancel := context.WithTimeout(ctx, tryTime)
+		err = c.Restart(restart) // a socket that is lost again is found by the next round
+		cancel()
+		if err == nil {
+			c.change(func() { c.resumed++ })
+		}
+	}
+}
+
+var errSilent = errors.New("silent")
+
+// lost waits until the socket has ended or was silent for too long.
+func (c *Client) lost(ctx context.Context, silence time.Duration) error {
+	for {
+		c.mu.Lock()
+		changed, ended, left := c.changed, c.ended, silence-time.Since(c.heard)
+		c.mu.Unlock()
+		if ended != nil {
+			return ended
+		}
+		if left <= 0 {
+			return errSilent
+		}
+		t := time.NewTimer(left)
+		select {
+		case <-changed:
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		}
+		t.Stop()
+	}
+}
+
+// WaitResumed waits until Stay has taken the place up again n times in all.
+func (c *Client) WaitResumed(ctx context.Context, n int) error {
+	return c.wait(ctx, func() bool { return c.resumed >= n }, false)
+}
 
 // Resume takes the place of the lost connection with a new socket, and waits for
 // the welcome; the peer connections stay. A RefusedError with the code "gone":

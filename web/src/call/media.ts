@@ -23,7 +23,14 @@ export interface MediaEvents {
   level: number;
   /** A device went away; `next` tells whether another one took over. */
   unplugged: { kind: DeviceKind; next: boolean };
+  /** Somebody speaks into a muted microphone; told once per mute. */
+  talking: undefined;
+  /** The other camera of a phone did not open; the one before is back. */
+  unflipped: undefined;
 }
+
+const talkingCells = 5; // −35 dB: a voice near the microphone, not a room
+const talkingTicks = 6; // half a second of voice; silence counts back
 
 const off: Slot = { on: false, asking: false };
 
@@ -31,6 +38,8 @@ export class LocalMedia extends Emitter<MediaEvents> {
   #slots: Record<DeviceKind, Slot> = { camera: off, microphone: off };
   #endMeter: (() => void) | undefined;
   #endWatch: (() => void) | undefined;
+  #loud = 0;
+  #told = false;
   devices: DeviceList = { cameras: [], microphones: [], speakers: [] };
   level = 0;
 
@@ -86,10 +95,13 @@ export class LocalMedia extends Emitter<MediaEvents> {
 
   /** flip changes between the front and the back camera of a phone. */
   async flip(): Promise<void> {
-    const facing = this.camera.track?.getSettings().facingMode === 'environment' ? 'user' : 'environment';
-    const other = this.devices.cameras.find((camera) => camera.deviceId !== this.camera.track?.getSettings().deviceId);
-    const settings = this.camera.track?.getSettings();
-    await (settings?.facingMode ? this.open('camera', '', facing) : this.open('camera', other?.deviceId));
+    const was = this.camera.track?.getSettings();
+    if (!was || this.camera.asking) return;
+    const other = this.devices.cameras.find((camera) => camera.deviceId !== was.deviceId);
+    const done = await (was.facingMode ? this.open('camera', '', was.facingMode === 'environment' ? 'user' : 'environment') : this.open('camera', other?.deviceId));
+    if (done) return;
+    await this.open('camera', was.deviceId);
+    this.emit('unflipped', undefined);
   }
 
   /** turn switches a device on or off; on asks for it if it was not asked for. */
@@ -102,7 +114,10 @@ export class LocalMedia extends Emitter<MediaEvents> {
     if (kind === 'camera' && !on) this.#drop(kind);
     const { problem: _gone, track, ...rest } = slot;
     this.#set(kind, { ...rest, on, ...(kind === 'microphone' && track && { track }) });
-    if (kind === 'microphone' && slot.track) slot.track.enabled = on;
+    if (kind === 'microphone') {
+      if (slot.track) slot.track.enabled = on;
+      [this.#told, this.#loud] = [false, 0];
+    }
     this.#remember(kind);
   }
 
@@ -129,15 +144,28 @@ export class LocalMedia extends Emitter<MediaEvents> {
     this.emit('unplugged', { kind, next });
   }
 
+  /** What is measured is a copy: it stays loud while the sent one is muted, so that talking is noticed. */
   #measure(track: MediaStreamTrack): void {
+    const copy = track.clone();
     try {
-      this.#endMeter = meter(track, (cells) => {
-        this.level = this.microphone.on ? cells : 0;
-        this.emit('level', this.level);
-      });
+      const end = meter(copy, (cells) => this.#heard(cells));
+      this.#endMeter = () => (end(), copy.stop());
     } catch {
-      // no sound system: the meter stays dark, the call still works
+      copy.stop(); // no sound system: the meter stays dark, the call still works
     }
+  }
+
+  #heard(cells: number): void {
+    const { on } = this.microphone;
+    const level = on ? cells : 0;
+    if (level !== this.level) {
+      this.level = level;
+      this.emit('level', level);
+    }
+    this.#loud = on ? 0 : Math.max(0, this.#loud + (cells >= talkingCells ? 1 : -0.25));
+    if (this.#told || this.#loud < talkingTicks) return;
+    this.#told = true;
+    this.emit('talking', undefined);
   }
 
   #drop(kind: DeviceKind): void {

@@ -61,9 +61,40 @@ export interface Message {
   readonly role: Role;
   readonly name?: string;
   readonly via?: string;
+  /** May be empty beside a file. */
+  readonly text: string;
+  readonly file?: SentFile;
+  readonly at: string;
+  readonly mine: boolean;
+}
+
+/** What an agent wrote down; visitors never see one. */
+export interface Note {
+  readonly name?: string;
   readonly text: string;
   readonly at: string;
   readonly mine: boolean;
+}
+
+/** A link for one further person. */
+export interface Invitation {
+  readonly id: string;
+  readonly role: 'visitor' | 'agent';
+  readonly name?: string;
+  /** Only told to who may hand it on. */
+  readonly link?: string;
+  readonly expires_at: string;
+  readonly participant?: string;
+  readonly state: 'created' | 'opened' | 'joined' | 'revoked' | 'expired';
+}
+
+export interface SentFile {
+  readonly id: string;
+  readonly name: string;
+  readonly type: string;
+  readonly size: number;
+  readonly width?: number;
+  readonly height?: number;
 }
 
 export interface Session {
@@ -87,6 +118,11 @@ export function agentName(m: Meeting): string | undefined {
 /** The visitor's name as far as anybody told it. */
 export function visitorName(m: Meeting): string | undefined {
   return m.visitor?.name || m.participants.find((p) => p.role === 'visitor')?.name || undefined;
+}
+
+/** ownName is how others see us, "" while nobody told. */
+export function ownName(m: Meeting): string {
+  return m.participants.find((p) => p.id === m.you?.participant)?.name ?? '';
 }
 
 /** initials are one or two letters for a round picture: "Marie Laurent" is ML. */

@@ -1,19 +1,24 @@
 // The room of a call: the signalling client fed with our devices, and what the
-// page needs to know of the other side.
+// page needs to know of the others.
 
 import { Problem, socketURL } from '../lib/api';
 import { Emitter } from '../lib/emitter';
-import { Signal, type Participant, type Reason, type RemoteTrack } from '../lib/signal';
+import { Signal, type Reason, type RemoteTrack } from '../lib/signal';
 import type { Quality } from '../lib/stats';
 import type { LocalMedia } from './media';
 import type { Role } from './model';
+import { Shares, others, track, type Other } from './people';
+import { Screen } from './screen';
 import { final, type MeetingSession } from './session';
 
 export interface RoomEvents {
   change: undefined;
+  /** Somebody began to share the screen. */
+  shares: Other;
 }
 
 const qualityMs = 2000;
+const stalledAfter = 2; // readings without a new picture
 export const giveUpMs = 60_000;
 
 export class Room extends Emitter<RoomEvents> {
@@ -21,11 +26,21 @@ export class Room extends Emitter<RoomEvents> {
   #timer: ReturnType<typeof setInterval> | undefined;
   #release: (() => void)[] = [];
   #sent: { camera?: MediaStreamTrack | null; microphone?: MediaStreamTrack | null } = {};
+  #shares = new Shares();
+  #decoded = new Map<string, { frames: number; still: number }>();
+  #awaySince = new Map<string, number>();
+  readonly screen = new Screen();
+  /** Our own connection, in a word that does not flicker. */
   quality: Quality | undefined;
+  /** The name to join with where the invitation has none. */
+  name = '';
+  /** Who speaks, "" for nobody. */
+  speaker = '';
   /** When the session was lost, by our own clock. */
   lostAt = 0;
-  /** Set once it is over and will not come back by itself. */
+  /** Set once it is over and will not come back by itself, with the time by our own clock. */
   ended: Reason | undefined;
+  endedAt = 0;
 
   constructor(
     private readonly session: MeetingSession,
@@ -39,18 +54,44 @@ export class Room extends Emitter<RoomEvents> {
     return this.#signal?.state ?? 'idle';
   }
 
-  get entered(): boolean {
-    return this.#signal !== undefined;
+  /** dropped is why we are out of the room against our will, or undefined. */
+  get dropped(): Reason | undefined {
+    return this.ended === 'left' || this.ended === 'ended' ? undefined : this.ended;
   }
 
-  /** Whoever we talk to, as the room sees them. */
-  get other(): Participant | undefined {
-    const all = this.#signal?.participants ?? [];
-    return all.find((p) => p.role === this.otherRole) ?? all[0];
+  /** Everybody else, whoever we came to talk to first. */
+  get others(): Other[] {
+    const { meeting } = this.session;
+    return others(meeting, this.#signal?.participants ?? [], meeting.you?.participant ?? this.#signal?.me, this.otherRole);
+  }
+
+  /** Whoever we came to talk to. */
+  get other(): Other | undefined {
+    return this.others[0];
+  }
+
+  /** Whose screen is shown large. */
+  get large(): string | undefined {
+    return this.#shares.large;
+  }
+
+  enlarge(id: string): void {
+    this.#shares.enlarge(id);
+    this.emit('change', undefined);
+  }
+
+  /** stalled tells of a camera that is on and sends no picture. */
+  stalled(p: Other): boolean {
+    return (this.#decoded.get(track(p, 'camera')?.track?.id ?? '')?.still ?? 0) >= stalledAfter;
+  }
+
+  /** awayFor is for how long somebody has been coming back, in milliseconds by our own clock. */
+  awayFor(p: Other): number {
+    return p.away ? Date.now() - (this.#awaySince.get(p.id) ?? Date.now()) : 0;
   }
 
   track(source: RemoteTrack['source']): RemoteTrack | undefined {
-    return this.other?.tracks.find((track) => track.source === source);
+    return track(this.other, source);
   }
 
   /** enter joins, once; after an end it joins anew. */
@@ -60,16 +101,21 @@ export class Room extends Emitter<RoomEvents> {
     this.ended = undefined;
     const signal = new Signal({ ticket: () => this.#ticket(), giveUpMs });
     this.#signal = signal;
-    const tell = () => this.emit('change', undefined);
-    signal.on('participants', tell);
+    signal.on('participants', () => this.#tell());
+    signal.on('speakers', ({ active }) => {
+      this.speaker = active;
+      this.emit('change', undefined);
+    });
     signal.on('lost', () => (this.lostAt = Date.now()));
     signal.on('state', (state) => {
       if (state !== 'connected') this.quality = undefined;
-      tell();
+      if (state !== 'connected') this.speaker = '';
+      this.#tell();
     });
     signal.on('ended', (reason) => {
-      this.ended = reason;
-      tell();
+      [this.ended, this.endedAt] = [reason, Date.now()];
+      this.screen.stop();
+      this.#tell();
     });
     const { camera, microphone } = this.media;
     this.#sent = { camera: this.media.view, microphone: microphone.track ?? null };
@@ -87,14 +133,17 @@ export class Room extends Emitter<RoomEvents> {
     this.#timer = setInterval(() => void this.#measure(signal), qualityMs);
     this.#release = [
       this.media.on('change', () => void this.#follow(signal)),
+      this.screen.on('change', () => this.#share(signal)),
+      this.session.on('change', () => this.#tell()),
       () => removeEventListener('online', online),
       () => document.removeEventListener('visibilitychange', shown),
       () => clearInterval(this.#timer),
     ];
-    tell();
+    this.#tell();
   }
 
   leave(): void {
+    this.screen.stop();
     this.#leaveSignal();
     this.#signal = undefined;
   }
@@ -102,11 +151,23 @@ export class Room extends Emitter<RoomEvents> {
   #leaveSignal(): void {
     for (const release of this.#release.splice(0)) release();
     if (this.#signal && this.#signal.state !== 'ended') this.#signal.leave();
+    this.#decoded.clear();
+    this.quality = undefined;
+  }
+
+  #tell(): void {
+    const now = this.others;
+    const away = now.filter((p) => p.away).map((p) => p.id);
+    for (const id of [...this.#awaySince.keys()]) if (!away.includes(id)) this.#awaySince.delete(id);
+    for (const id of away) if (!this.#awaySince.has(id)) this.#awaySince.set(id, Date.now());
+    const began = this.#shares.read(now);
+    this.emit('change', undefined);
+    for (const p of began) this.emit('shares', p);
   }
 
   async #ticket(): Promise<{ url: string; token: string }> {
     try {
-      const { token, signal_url } = await this.session.join();
+      const { token, signal_url } = await this.session.join(this.name);
       return { url: socketURL(signal_url), token };
     } catch (error) {
       if (error instanceof Problem && final(error)) Object.assign(error, { final: true });
@@ -130,11 +191,40 @@ export class Room extends Emitter<RoomEvents> {
     if (this.media.microphone.on) signal.setMuted('microphone', false);
   }
 
+  /** The screen is a track of its own beside the camera: published while it lasts, then withdrawn. */
+  #share(signal: Signal): void {
+    const { video, audio } = this.screen;
+    if (video) {
+      signal.publish([
+        { source: 'screen', kind: 'video', track: video, muted: false },
+        ...(audio ? [{ source: 'screen_audio' as const, kind: 'audio' as const, track: audio, muted: false }] : []),
+      ]);
+    } else {
+      signal.unpublish('screen');
+      signal.unpublish('screen_audio');
+    }
+    this.emit('change', undefined);
+  }
+
   async #measure(signal: Signal): Promise<void> {
     if (signal.state !== 'connected') return;
-    const quality = await signal.quality().catch(() => undefined);
-    if (signal !== this.#signal || quality?.word === this.quality?.word && quality?.side === this.quality?.side) return;
-    this.quality = quality;
+    const now = await signal.quality().catch(() => undefined);
+    if (signal !== this.#signal || !now) return;
+    this.quality = now;
+    if (document.visibilityState === 'visible') this.#watch(now.frames);
     this.emit('change', undefined);
+  }
+
+  /** watch counts the readings in which a camera that should move brought nothing. */
+  #watch(frames: ReadonlyMap<string, number>): void {
+    const cameras = this.others.map((p) => track(p, 'camera'));
+    this.#decoded = new Map(
+      cameras.flatMap((camera) => {
+        const count = frames.get(camera?.track?.id ?? '');
+        if (!camera?.track || camera.muted || count === undefined) return [];
+        const was = this.#decoded.get(camera.track.id);
+        return [[camera.track.id, { frames: count, still: was && count > 0 && was.frames === count ? was.still + 1 : 0 }] as const];
+      }),
+    );
   }
 }

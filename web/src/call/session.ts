@@ -5,7 +5,8 @@
 import { Problem, call, idempotencyKey, socketURL, type CallOptions } from '../lib/api';
 import { Emitter } from '../lib/emitter';
 import { Events } from '../lib/events';
-import type { Meeting, Message, RoomTicket, Session } from './model';
+import { fetchFile, limitBytes, sendFile } from '../lib/files';
+import type { Invitation, Meeting, Message, Note, RoomTicket, SentFile, Session } from './model';
 
 export interface Ticket {
   readonly id: string;
@@ -22,6 +23,17 @@ export interface Pending {
   failed: boolean;
   /** Set when trying again cannot help. */
   refused?: string;
+  /** A file on its way. */
+  readonly upload?: Upload;
+}
+
+export interface Upload {
+  readonly file: File;
+  /** What has left this machine, from 0 to 1; undefined while it waits for those before it. */
+  part?: number;
+  /** Why it failed: for the words. */
+  problem?: Problem;
+  stop?: AbortController;
 }
 
 export interface SessionEvents {
@@ -29,12 +41,15 @@ export interface SessionEvents {
   change: undefined;
   /** Somebody else wrote just now (not history). */
   said: Message;
+  /** The agents' notes, at the beginning of the stream and after each change; visitors are never told. */
+  notes: readonly Note[];
   /** The link does not open the meeting any more. */
   lost: Problem;
 }
 
 const freshMs = 10_000; // a message older than this is history
 const firstMs = 2000;
+const rememberedFiles = 20;
 
 export class MeetingSession extends Emitter<SessionEvents> {
   #events: Events<Meeting, Message>;
@@ -44,6 +59,8 @@ export class MeetingSession extends Emitter<SessionEvents> {
   #takenAt = 0;
   #token: string;
   #meeting!: Meeting;
+  #bytes = new Map<string, Promise<Blob>>();
+  #uploads: Promise<void> = Promise.resolve(); // one after the other
   pending: Pending[] = [];
 
   private constructor(private readonly ticket: Ticket, session: Session) {
@@ -53,6 +70,7 @@ export class MeetingSession extends Emitter<SessionEvents> {
     this.#events = new Events<Meeting, Message>({ url: socketURL('/v1/events'), token: () => this.#token });
     this.#events.on('meeting', (meeting) => this.#take(meeting));
     this.#events.on('message', (message) => this.#hear(message));
+    this.#events.on('notes', (notes) => this.emit('notes', notes as readonly Note[]));
     this.#events.on('state', () => this.emit('change', undefined));
     this.#events.on('bye', () => void this.#again());
   }
@@ -119,8 +137,30 @@ export class MeetingSession extends Emitter<SessionEvents> {
     return this.#act('end', undefined, { keepalive: true });
   }
 
-  join(): Promise<RoomTicket> {
-    return this.#call<RoomTicket>('join', { body: { audio: true, video: true } });
+  /** join asks for a place in the room; the name fills an empty one. */
+  join(name = ''): Promise<RoomTicket> {
+    return this.#call<RoomTicket>('join', { body: { audio: true, video: true, ...(name && { name }) } });
+  }
+
+  /** saveNote puts our own note; `last` is the page's last breath. */
+  async saveNote(words: string, last = false): Promise<readonly Note[]> {
+    return (await this.#call<{ notes: Note[] }>('notes/mine', { method: 'PUT', body: { text: words }, keepalive: last })).notes;
+  }
+
+  async notes(): Promise<readonly Note[]> {
+    return (await this.#call<{ notes: Note[] }>('notes', { method: 'GET' })).notes;
+  }
+
+  async invitations(): Promise<readonly Invitation[]> {
+    return (await this.#call<{ invitations: Invitation[] }>('invitations', { method: 'GET' })).invitations;
+  }
+
+  invite(role: Invitation['role'], name: string): Promise<Invitation> {
+    return this.#call<Invitation>('invitations', { body: { role, ...(name && { name }) }, idempotencyKey: idempotencyKey() });
+  }
+
+  async revoke(id: string): Promise<void> {
+    await this.#call<unknown>(`invitations/${encodeURIComponent(id)}`, { method: 'DELETE' });
   }
 
   /** say sends a message; it stands in `pending` until the server has it. */
@@ -130,38 +170,94 @@ export class MeetingSession extends Emitter<SessionEvents> {
     void this.#send(pending);
   }
 
+  /** send sends files, one after the other; each stands in `pending` until the server has it. */
+  send(files: Iterable<File>): void {
+    for (const file of files) {
+      const pending: Pending = { key: idempotencyKey(), text: '', at: this.now(), failed: false, upload: { file } };
+      this.pending = [...this.pending, pending];
+      void this.#send(pending);
+    }
+  }
+
   /** again tries a failed message once more, under the same key. */
   again(pending: Pending): void {
     pending.failed = false;
     void this.#send(pending);
   }
 
+  /** drop takes a message of ours back that the server does not have. */
+  drop(pending: Pending): void {
+    this.pending = this.pending.filter((other) => other !== pending);
+    pending.upload?.stop?.abort();
+    this.emit('change', undefined);
+  }
+
+  /** bytes fetches a file; the last ones are remembered. It rejects with a Problem. */
+  bytes(file: SentFile): Promise<Blob> {
+    const known = this.#bytes.get(file.id);
+    if (known) return known;
+    const fresh = this.#withToken((token) => fetchFile(`/v1/meetings/${this.#meeting.id}/files/${file.id}`, token));
+    this.#bytes.set(file.id, fresh);
+    fresh.catch(() => this.#bytes.delete(file.id));
+    if (this.#bytes.size > rememberedFiles) this.#bytes.delete(this.#bytes.keys().next().value!);
+    return fresh;
+  }
+
   async #send(pending: Pending): Promise<void> {
     this.emit('change', undefined);
     try {
-      const message = await this.#call<Message>('messages', { body: { text: pending.text }, idempotencyKey: pending.key });
+      const message = await (pending.upload
+        ? this.#upload(pending, pending.upload)
+        : this.#call<Message>('messages', { body: { text: pending.text }, idempotencyKey: pending.key }));
       this.#messages.set(message.seq, { ...message, mine: true });
       this.pending = this.pending.filter((other) => other !== pending);
     } catch (error) {
       pending.failed = true;
-      if (error instanceof Problem && final(error)) pending.refused = error.code;
+      if (pending.upload) pending.upload.problem = error instanceof Problem ? error : new Problem('unknown', '', 0);
+      // Half a file may be whole the next time.
+      if (error instanceof Problem && final(error) && !(pending.upload && error.code === 'bad_request')) pending.refused = error.code;
     }
     this.emit('change', undefined);
+  }
+
+  /** upload waits for its turn and sends the bytes. */
+  #upload({ key }: Pending, upload: Upload): Promise<Message> {
+    const { file } = upload;
+    if (file.size > limitBytes) return Promise.reject(new Problem('too_large', '', 413));
+    const stop = (upload.stop = new AbortController());
+    upload.part = undefined;
+    const sent = this.#uploads.then(() =>
+      this.#withToken((token) =>
+        sendFile<Message>(`/v1/meetings/${this.#meeting.id}/files?name=${encodeURIComponent([...file.name].slice(-200).join(''))}`, file, {
+          token, idempotencyKey: key, signal: stop.signal,
+          onProgress: (part) => {
+            upload.part = part;
+            this.emit('change', undefined);
+          },
+        }),
+      ),
+    );
+    this.#uploads = sent.then(() => {}, () => {});
+    return sent;
   }
 
   async #act(verb: string, body?: object, options?: CallOptions): Promise<void> {
     this.#take(await this.#call<Meeting>(verb, { method: 'POST', ...(body && { body }), ...options }));
   }
 
-  /** A call in this meeting; a token that ran out is renewed once. */
-  async #call<T>(path: string, options: CallOptions): Promise<T> {
-    const send = () => call<T>(`/v1/meetings/${this.#meeting.id}${path && `/${path}`}`, { ...options, token: this.#token });
+  /** A call in this meeting. */
+  #call<T>(path: string, options: CallOptions): Promise<T> {
+    return this.#withToken((token) => call<T>(`/v1/meetings/${this.#meeting.id}${path && `/${path}`}`, { ...options, token }));
+  }
+
+  /** A token that ran out is renewed once. */
+  async #withToken<T>(send: (token: string) => Promise<T>): Promise<T> {
     try {
-      return await send();
+      return await send(this.#token);
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 401) throw error;
       await this.#renew();
-      return send();
+      return send(this.#token);
     }
   }
 
@@ -203,7 +299,7 @@ export class MeetingSession extends Emitter<SessionEvents> {
     const known = this.#messages.has(message.seq);
     this.#messages.set(message.seq, message);
     // Our own message may come by the stream before its answer does, or instead of it.
-    const own = message.mine && !known ? this.pending.find((p) => p.text === message.text) : undefined;
+    const own = message.mine && !known && !message.file ? this.pending.find((p) => p.text === message.text) : undefined;
     if (own) this.pending = this.pending.filter((p) => p !== own);
     this.emit('change', undefined);
     if (!known && !message.mine && this.now() - Date.parse(message.at) < freshMs) this.emit('said', message);

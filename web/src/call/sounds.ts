@@ -2,15 +2,7 @@
 
 import { Sounds } from '../lib/sound';
 
-class PageSounds extends Sounds {
-  /** test plays what an answer sounds like. */
-  test(): void {
-    this.unlock();
-    setTimeout(() => this.answered(), 60); // a context that was just made needs a moment to run
-  }
-}
-
-export const sounds = new PageSounds();
+export const sounds = new Sounds();
 
 const unlock = () => sounds.unlock();
 for (const name of ['pointerdown', 'keydown'] as const) addEventListener(name, unlock, { once: true, capture: true });

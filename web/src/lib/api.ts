@@ -78,7 +78,8 @@ export async function call<T>(path: string, options: CallOptions = {}, send: typ
   }
 }
 
-function decode(text: string): unknown {
+/** decode reads JSON; undefined for anything else. */
+export function decode(text: string): unknown {
   if (text === '') return undefined;
   try {
     return JSON.parse(text);
@@ -87,7 +88,8 @@ function decode(text: string): unknown {
   }
 }
 
-function toProblem(status: number, body: unknown): Problem {
+/** toProblem makes a Problem of a refusal. */
+export function toProblem(status: number, body: unknown): Problem {
   const { code, detail, title, errors, type: _type, status: _status, ...data } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   return new Problem(
     typeof code === 'string' ? code : status >= 500 ? 'unavailable' : 'unknown',

@@ -22,7 +22,22 @@ export interface DeviceChoice {
 
 const storageKey = 'ringdown.devices';
 const video: MediaTrackConstraints = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } };
+const askMs = 300; // nobody answers a question faster
 const audio: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+
+/** platform is where the settings of a browser are found: the steps differ on phones. */
+export function platform(agent: string = navigator.userAgent, touches: number = navigator.maxTouchPoints): 'ios' | 'android' | 'other' {
+  if (/iPhone|iPad|iPod/.test(agent) || (/Macintosh/.test(agent) && touches > 1)) return 'ios'; // an iPad calls itself a Mac
+  return /Android/.test(agent) ? 'android' : 'other';
+}
+
+/** choosesSpeaker tells whether this browser lets a page choose where sound comes out. */
+export const choosesSpeaker = (): boolean => 'setSinkId' in HTMLMediaElement.prototype;
+
+/** sharesScreen tells whether this page may ask for the screen. Phones cannot. */
+export function sharesScreen(): boolean {
+  return typeof navigator.mediaDevices?.getDisplayMedia === 'function' && !withheld('display-capture');
+}
 
 export const embedded = (): boolean => window.self !== window.top;
 
@@ -61,9 +76,10 @@ async function named(error: unknown, kind: DeviceKind, tookMs: number): Promise<
     case 'SecurityError':
       return embedded() ? 'frame' : 'insecure';
     default:
-      if (framed(kind)) return 'frame';
+      // Where the browser does not tell of the frame, a refusal without a question is taken for its doing: a window of its own helps either way.
+      if (framed(kind) || (embedded() && policy() === undefined && tookMs < askMs)) return 'frame';
       // A person needs a moment to say no; a refusal without a question comes at once.
-      return (await permission(kind)) === 'denied' && tookMs < 300 ? 'blocked_here' : 'denied';
+      return (await permission(kind)) === 'denied' && tookMs < askMs ? 'blocked_here' : 'denied';
   }
 }
 
@@ -77,10 +93,11 @@ export async function permission(kind: DeviceKind): Promise<PermissionState | un
 }
 
 /** framed tells whether the embedding page withholds the permission from us. */
-function framed(kind: DeviceKind): boolean {
-  const policy = (document as Document & { featurePolicy?: { allowsFeature(name: string): boolean } }).featurePolicy;
-  return embedded() && policy !== undefined && !policy.allowsFeature(kind);
-}
+const framed = (kind: DeviceKind): boolean => embedded() && withheld(kind);
+
+/** withheld is what the browser says of a permission of this document; Firefox and Safari do not tell. */
+const withheld = (feature: string): boolean => policy()?.allowsFeature(feature) === false;
+const policy = () => (document as Document & { featurePolicy?: { allowsFeature(name: string): boolean } }).featurePolicy;
 
 export interface DeviceList {
   cameras: MediaDeviceInfo[];
@@ -124,7 +141,9 @@ export function remember(choice: DeviceChoice): void {
 /** The cells of a level meter. */
 export const meterCells = 10;
 
-/** meter calls listener with 0 to 10 whenever the loudness of a track moves a cell; returns the end. */
+const meterMs = 80;
+
+/** meter calls listener with the loudness of a track, 0 to 10, every 80 ms; returns the end. */
 export function meter(track: MediaStreamTrack, listener: (cells: number) => void): () => void {
   const context = new AudioContext();
   const analyser = context.createAnalyser();
@@ -133,14 +152,10 @@ export function meter(track: MediaStreamTrack, listener: (cells: number) => void
   source.connect(analyser);
   void context.resume().catch(() => {});
   const samples = new Float32Array(analyser.fftSize);
-  let shown = -1;
   const timer = setInterval(() => {
     analyser.getFloatTimeDomainData(samples);
-    const now = cells(samples);
-    if (now === shown) return;
-    shown = now;
-    listener(now);
-  }, 80);
+    listener(cells(samples));
+  }, meterMs);
   return () => {
     clearInterval(timer);
     source.disconnect();

@@ -19,6 +19,8 @@ export interface EventsMap<Meeting, Chat> {
   meeting: Meeting;
   /** One chat message; the same one may come twice after a reconnect. */
   message: Chat;
+  /** All notes of the agents, to agents. */
+  notes: readonly unknown[];
   state: 'connecting' | 'connected' | 'reconnecting' | 'closed';
   /** The server ended the stream for good. */
   bye: string;
@@ -74,6 +76,9 @@ export class Events<Meeting, Chat> extends Emitter<EventsMap<Meeting, Chat>> {
         break;
       case 'message':
         this.emit('message', (message as Message & { message: Chat }).message);
+        break;
+      case 'notes':
+        this.emit('notes', (message as Message & { notes: readonly unknown[] }).notes);
         break;
       case 'bye': {
         const reason = (message as Message & { reason?: string }).reason ?? 'unknown';

@@ -24,7 +24,10 @@ export class PublishLeg {
   constructor(
     readonly peer: RTCPeerConnection,
     private readonly send: (message: object) => void,
-    private readonly dead: () => void,
+    /** Called when the connection's state changed. */
+    changed: () => void,
+    /** Called when no offer could be made. */
+    private readonly broken: () => void,
     private readonly videoBitrate?: number,
   ) {
     peer.onicecandidate = ({ candidate }) => {
@@ -32,9 +35,7 @@ export class PublishLeg {
       if (this.#told) this.#sendCandidate(init);
       else this.#early.push(init);
     };
-    peer.onconnectionstatechange = () => {
-      if (peer.connectionState === 'failed') dead();
-    };
+    peer.onconnectionstatechange = changed;
   }
 
   /** set makes the leg send exactly these, with a new offer if the sources changed. */
@@ -83,25 +84,40 @@ export class PublishLeg {
       return;
     }
     this.#offering = true;
-    this.#offer().catch(() => this.dead());
+    this.#offer().catch(() => this.broken());
+  }
+
+  /** again repeats an offer that has no answer: a new socket may have lost either. */
+  again(): void {
+    if (!this.#offering) return;
+    this.#offering = this.#again = false;
+    this.#negotiate();
+  }
+
+  /** restart offers with new addresses: the path of the old ones is dead. */
+  restart(): void {
+    if (this.#offers === 0) return;
+    this.peer.restartIce();
+    this.#negotiate();
   }
 
   async #offer(): Promise<void> {
     this.#told = false;
+    const offered = this.#offered(); // as the description has it: what changes while it is made goes into the next one
     await this.peer.setLocalDescription(await this.peer.createOffer());
     this.#offers += 1;
-    this.send({ type: 'offer', leg: 'publish', id: this.#offers, sdp: this.peer.localDescription?.sdp, tracks: this.#list() });
+    const tracks = offered.map(([p, transceiver]) => ({ mid: transceiver.mid, kind: p.kind, source: p.source, muted: p.muted }));
+    this.send({ type: 'offer', leg: 'publish', id: this.#offers, sdp: this.peer.localDescription?.sdp, tracks });
     this.#told = true;
     for (const candidate of this.#early.splice(0)) this.#sendCandidate(candidate);
   }
 
-  #list(): object[] {
-    const list = [];
-    for (const [source, { mid, direction }] of this.#senders) {
+  /** What is sent now, with its section. */
+  #offered(): [Publication, RTCRtpTransceiver][] {
+    return [...this.#senders].flatMap(([source, transceiver]) => {
       const p = this.#wanted.get(source);
-      if (p && direction === 'sendonly') list.push({ mid, kind: p.kind, source, muted: p.muted });
-    }
-    return list;
+      return p && transceiver.direction === 'sendonly' ? [[p, transceiver] as [Publication, RTCRtpTransceiver]] : [];
+    });
   }
 
   async answer(m: { id: number; sdp: string }): Promise<void> {
@@ -143,4 +159,22 @@ export async function add(peer: RTCPeerConnection, candidate: RTCIceCandidateIni
   } catch {
     // e.g. an address family this machine does not have
   }
+}
+
+/** alive tells whether anything comes in on a connection now. */
+export async function alive(peer: RTCPeerConnection): Promise<boolean> {
+  if (peer.connectionState !== 'connected') return false;
+  const before = await received(peer);
+  await new Promise((resolve) => setTimeout(resolve, aliveMs));
+  return (await received(peer)) > before;
+}
+
+const aliveMs = 400; // feedback comes every 100 ms on what we send
+
+async function received(peer: RTCPeerConnection): Promise<number> {
+  let bytes = 0;
+  (await peer.getStats()).forEach((entry: { type: string; bytesReceived?: number }) => {
+    if (entry.type === 'candidate-pair' || entry.type === 'transport') bytes += entry.bytesReceived ?? 0;
+  });
+  return bytes;
 }

@@ -1,11 +1,14 @@
 // The client of docs/protocol.md: one WebSocket, one peer connection to publish
 // on and one to subscribe on. No DOM in here; sockets and peer connections can
-// be brought by a test. A lost session is replaced by a new one, which sends
-// the same tracks again; the old legs stay until the new welcome has come, so
-// that the last picture stays too.
+// be brought by a test.
+//
+// A lost socket is replaced by a new one that resumes: the peer connections live
+// on, with new addresses where their path is dead. If the server has nothing to
+// resume we join again and send the same tracks; the old legs stay until the new
+// welcome has come, so that the last picture stays too.
 
 import { Emitter } from './emitter';
-import { PublishLeg, type Publication } from './publish';
+import { PublishLeg, alive, type Publication } from './publish';
 import { StatsReader, type Quality } from './stats';
 import { SubscribeLeg, type Offer } from './subscribe';
 import { Wire, backoff, type Message, type OpenSocket } from './wire';
@@ -26,7 +29,17 @@ export interface Participant {
   readonly id: string;
   readonly role: string;
   readonly name: string;
+  /** Reconnecting; their place and their tracks are kept. */
+  readonly away: boolean;
+  /** What they say of their own connection. */
+  readonly quality?: { readonly word: Quality['word']; readonly side: Quality['side'] };
   readonly tracks: readonly RemoteTrack[];
+}
+
+/** Who speaks now, '' for nobody, and the loudness of each microphone, 0 to 127. */
+export interface Speakers {
+  readonly active: string;
+  readonly levels: Readonly<Record<string, number>>;
 }
 
 /** Where to go and with what; asked for again at every reconnection. */
@@ -48,7 +61,8 @@ export interface SignalEvents {
   state: 'connecting' | 'connected' | 'reconnecting' | 'ended';
   /** Somebody came, went, or changed what they send. The list does not hold oneself. */
   participants: readonly Participant[];
-  /** The session was lost; a new one is on its way. */
+  speakers: Speakers;
+  /** The socket or the path of the media was lost; a new one is on its way. */
   lost: 'network' | 'server_restart' | 'overload';
   /** It is over, and will not come back by itself. */
   ended: Reason;
@@ -60,6 +74,8 @@ interface Presence {
   id: string;
   role: string;
   name: string;
+  away?: boolean;
+  quality?: { word: Quality['word']; side: Quality['side'] };
   tracks: { source: Source; kind: Kind; muted: boolean }[];
 }
 
@@ -70,6 +86,8 @@ interface Welcome {
   participants: Presence[];
   limits?: { video_bitrate?: number };
   ping_ms: number;
+  resume?: string;
+  resumed?: boolean;
 }
 
 interface TrackNews {
@@ -94,36 +112,57 @@ type FromServer =
   | { type: 'candidate'; leg: 'publish' | 'subscribe'; candidate: RTCIceCandidateInit | null }
   | { type: 'joined'; participant: Presence }
   | { type: 'left'; participant: string }
+  | { type: 'away'; participant: string; away: boolean }
+  | { type: 'quality'; participant: string; word: Quality['word']; side: Quality['side'] }
+  | ({ type: 'speakers' } & Speakers)
   | TrackNews
   | { type: 'bye'; reason: string }
   | Complaint;
 
-/** Everything that belongs to one socket. */
+/** One socket. */
 interface Session {
   wire: Wire | undefined;
-  publish?: PublishLeg;
-  subscribe?: SubscribeLeg;
   /** Messages are handled one after the other, each to its end. */
   chain: Promise<void>;
   welcomed: boolean;
 }
 
+/** The peer connections. They outlive a socket. */
+interface Legs {
+  publish: PublishLeg;
+  subscribe: SubscribeLeg;
+  /** What a new socket names to take them over; empty once that is in vain. */
+  resume: string;
+}
+
 const protocolVersion = 1;
+const unheardMs = 90_000; // a loss is noticed late, and mended within a minute
 const firstWordMs = 6000;
+/** How long a try to come back may take; it is given up for the next one, which may find the network back. */
+const tryMs = [2000, 2000, 3000, 4000, 6000] as const;
+const mendFirstMs = 1000; // a path that stutters often comes back by itself
+const mendAgainMs = 5000;
+const mendGiveUpMs = 20_000; // then everything is made anew
 const comesBack = new Set<string>(['network', 'server_restart', 'overload', 'draining', 'unknown']);
 const fatalReason: Readonly<Record<string, Reason>> = { bad_token: 'expired', room_full: 'overload', server_full: 'overload', draining: 'server_restart' };
 
 export class Signal extends Emitter<SignalEvents> {
   #session: Session | undefined;
-  #old: Session | undefined;
+  #legs: Legs | undefined;
+  #url = '';
   #state: SignalEvents['state'] | 'idle' = 'idle';
   #tries = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
-  #lostAt = 0;
+  #giveUp: ReturnType<typeof setTimeout> | undefined;
+  #mending: ReturnType<typeof setTimeout> | undefined;
+  #deadSince = 0;
+  #reported = '';
   #me = '';
   #present = new Map<string, Presence>();
   #media = new Map<string, MediaStreamTrack>();
   #published = new Map<Source, Publication>();
+  /** When a source was last turned off or on: told into a dead socket, it is told again. */
+  #turned = new Map<Source, number>();
   #reader = new StatsReader();
 
   constructor(private readonly options: SignalOptions) {
@@ -142,6 +181,7 @@ export class Signal extends Emitter<SignalEvents> {
   get participants(): readonly Participant[] {
     return [...this.#present.values()].map((p) => ({
       ...p,
+      away: p.away ?? false,
       tracks: p.tracks.map((track) => {
         const media = this.#media.get(`${p.id}/${track.source}`);
         return media ? { ...track, track: media } : track;
@@ -153,7 +193,6 @@ export class Signal extends Emitter<SignalEvents> {
   join(): void {
     if (this.#state !== 'idle' && this.#state !== 'ended') return;
     this.#tries = 0;
-    this.#lostAt = Date.now();
     this.#become('connecting');
     void this.#connect();
   }
@@ -161,12 +200,12 @@ export class Signal extends Emitter<SignalEvents> {
   /** publish sends these sources, now and after every reconnection. A null track is a source that is off for now. */
   publish(publications: readonly Publication[]): void {
     for (const p of publications) this.#published.set(p.source, { ...p });
-    this.#session?.publish?.set(this.#published);
+    this.#legs?.publish.set(this.#published);
   }
 
   /** unpublish withdraws a source (it renegotiates; to turn a source off use setMuted). */
   unpublish(source: Source): void {
-    if (this.#published.delete(source)) this.#session?.publish?.set(this.#published);
+    if (this.#published.delete(source)) this.#legs?.publish.set(this.#published);
   }
 
   /** setMuted turns a source off or on without renegotiation, and tells the others. */
@@ -174,7 +213,8 @@ export class Signal extends Emitter<SignalEvents> {
     const p = this.#published.get(source);
     if (!p || p.muted === muted) return;
     p.muted = muted;
-    this.#session?.publish?.refresh(p);
+    this.#turned.set(source, Date.now());
+    this.#legs?.publish.refresh(p);
     this.#session?.wire?.send({ type: 'track', source, muted });
   }
 
@@ -183,7 +223,7 @@ export class Signal extends Emitter<SignalEvents> {
     const p = this.#published.get(source);
     if (!p) return;
     p.track = track;
-    await this.#session?.publish?.refresh(p);
+    await this.#legs?.publish.refresh(p);
   }
 
   /** leave says goodbye and ends everything. */
@@ -192,43 +232,70 @@ export class Signal extends Emitter<SignalEvents> {
     this.#finish('left');
   }
 
-  /** retry skips the wait before the next try (the network came back, the page is visible again). */
+  /** retry skips the wait for the next try (the network came back, the page is visible again). */
   retry(): void {
-    if (this.#state !== 'reconnecting' || this.#session) return;
+    if (this.#state !== 'reconnecting' || this.#session?.welcomed) return;
+    this.#session?.wire?.close();
+    this.#session = undefined;
     clearTimeout(this.#retry);
     void this.#connect();
   }
 
-  /** quality measures both legs since the last call, or gives undefined without a session. */
+  /** quality measures both legs since the last call, or gives undefined without a session. The others are told when it changed. */
   async quality(): Promise<Quality | undefined> {
-    const { publish, subscribe } = this.#session ?? {};
-    if (!publish || !subscribe) return undefined;
-    return this.#reader.read(await publish.peer.getStats(), await subscribe.peer.getStats());
+    if (!this.#legs || !this.#session?.welcomed) return undefined;
+    const { publish, subscribe } = this.#legs;
+    const quality = this.#reader.read(await publish.peer.getStats(), await subscribe.peer.getStats());
+    const { word, side } = quality;
+    if (this.#reported !== `${word} ${side}`) {
+      this.#reported = `${word} ${side}`;
+      this.#send({ type: 'quality', word, side });
+    }
+    return quality;
   }
 
   async #connect(): Promise<void> {
+    const resume = this.#legs?.resume;
+    const patience = this.#state === 'reconnecting' ? tryMs[Math.min(this.#tries, tryMs.length - 1)]! : firstWordMs;
+    if (resume) {
+      this.#open(this.#url, { resume }, patience);
+      return;
+    }
     let ticket: Ticket;
     try {
-      ticket = await this.options.ticket();
+      ticket = await this.#ticket(patience);
     } catch (error) {
-      if (this.#over) return;
+      if (this.#over || this.#session) return;
       if ((error as { final?: boolean } | null)?.final) this.#finish('expired');
-      else this.#later();
+      else this.#later(backoff(this.#tries));
       return;
     }
     if (this.#over || this.#session) return;
+    this.#url = ticket.url;
+    this.#open(ticket.url, { token: ticket.token }, patience);
+  }
+
+  /** A ticket; while reconnecting it is not waited for longer than a try takes. */
+  #ticket(patience: number): Promise<Ticket> {
+    if (this.#state !== 'reconnecting') return this.options.ticket();
+    let late: ReturnType<typeof setTimeout> | undefined;
+    const limit = new Promise<never>((_, reject) => (late = setTimeout(() => reject(new Error('late')), patience)));
+    return Promise.race([this.options.ticket(), limit]).finally(() => clearTimeout(late));
+  }
+
+  #open(url: string, proof: { token: string } | { resume: string }, silenceMs: number): void {
     const session: Session = { wire: undefined, chain: Promise.resolve(), welcomed: false };
     session.wire = new Wire({
-      url: ticket.url,
+      url,
       protocol: 'ringdown.signal',
-      hello: { type: 'hello', versions: [protocolVersion], token: ticket.token },
-      silenceMs: firstWordMs,
+      hello: { type: 'hello', versions: [protocolVersion], ...proof },
+      silenceMs,
       ...(this.options.open && { open: this.options.open }),
       onMessage: (message) => {
-        session.chain = session.chain.then(() => this.#handle(session, message)).catch(() => this.#lose(session, 'network'));
+        session.chain = session.chain.then(() => this.#handle(session, message)).catch(() => this.#broken(session));
       },
       // after what has already arrived: a bye that came before the close must be heard first
-      onDown: () => void session.chain.then(() => this.#lose(session, 'network')),
+      onDown: (why) => void session.chain.then(() => this.#lose(session, 'network', why === 'silent' ? 0 : backoff(this.#tries))),
     });
     this.#session = session;
   }
@@ -238,16 +305,16 @@ export class Signal extends Emitter<SignalEvents> {
     const m = message as FromServer;
     switch (m.type) {
       case 'welcome':
-        this.#welcome(session, m);
+        await this.#welcome(session, m);
         break;
       case 'offer':
-        await session.subscribe?.offer(m);
+        await this.#legs?.subscribe.offer(m);
         break;
       case 'answer':
-        await session.publish?.answer(m);
+        await this.#legs?.publish.answer(m);
         break;
       case 'candidate':
-        await (m.leg === 'publish' ? session.publish : session.subscribe)?.candidate(m.candidate);
+        await (m.leg === 'publish' ? this.#legs?.publish : this.#legs?.subscribe)?.candidate(m.candidate);
         break;
       case 'joined':
         this.#present.set(m.participant.id, m.participant);
@@ -256,6 +323,15 @@ export class Signal extends Emitter<SignalEvents> {
       case 'left':
         this.#forget(m.participant);
         this.#tellPresence();
+        break;
+      case 'away':
+        this.#change(m.participant, { away: m.away });
+        break;
+      case 'quality':
+        this.#change(m.participant, { quality: { word: m.word, side: m.side } });
+        break;
+      case 'speakers':
+        this.emit('speakers', { active: m.active, levels: m.levels });
         break;
       case 'track':
       case 'untrack':
@@ -270,27 +346,97 @@ export class Signal extends Emitter<SignalEvents> {
     }
   }
 
-  #welcome(session: Session, welcome: Welcome): void {
+  async #welcome(session: Session, welcome: Welcome): Promise<void> {
     session.welcomed = true;
     session.wire?.patience(3 * welcome.ping_ms);
     this.#me = welcome.me;
     this.#tries = 0;
-    this.#media.clear();
+    this.#reported = '';
     this.#present = new Map(welcome.participants.filter((p) => p.id !== welcome.me).map((p) => [p.id, p]));
+    if (welcome.resumed && this.#legs) {
+      for (const key of [...this.#media.keys()]) if (!this.#present.has(key.split('/')[0]!)) this.#media.delete(key);
+      this.#tellPresence();
+      void this.#resume(this.#legs);
+      return;
+    }
+    const old = this.#legs;
+    this.#legs = this.#makeLegs(welcome);
+    this.#media.clear();
+    old?.publish.close();
+    old?.subscribe.close();
+    this.#deadSince = 0;
+    this.#become('connected');
+    this.#tellPresence();
+  }
+
+  #makeLegs(welcome: Welcome): Legs {
     const config: RTCConfiguration = { iceServers: welcome.ice_servers ?? [], bundlePolicy: 'max-bundle' };
     const makePeer = this.options.peer ?? ((c) => new RTCPeerConnection(c));
-    const dead = () => this.#lose(session, 'network');
-    const send = (message: object) => session.wire?.send(message);
-    session.subscribe = new SubscribeLeg(makePeer(config), send, dead, (media) => {
+    const send = (message: object) => this.#send(message);
+    const weigh = () => this.#weigh(legs);
+    const subscribe = new SubscribeLeg(makePeer(config), send, weigh, (media) => {
       this.#media = media;
       this.#tellPresence();
     });
-    session.publish = new PublishLeg(makePeer(config), send, dead, welcome.limits?.video_bitrate);
-    session.publish.set(this.#published);
-    this.#drop(this.#old);
-    this.#old = undefined;
-    this.#become('connected');
-    this.#tellPresence();
+    const broken = () => legs === this.#legs && this.#session && this.#broken(this.#session);
+    const publish = new PublishLeg(makePeer(config), send, weigh, broken, welcome.limits?.video_bitrate);
+    const legs: Legs = { publish, subscribe, resume: welcome.resume ?? '' };
+    publish.set(this.#published);
+    return legs;
+  }
+
+  /** A new socket has the old legs: what was on its way is said again, and a path that nothing comes through gets new addresses. */
+  async #resume(legs: Legs): Promise<void> {
+    for (const { source, muted } of this.#published.values()) {
+      if (Date.now() - (this.#turned.get(source) ?? -Infinity) < unheardMs) this.#send({ type: 'track', source, muted });
+    }
+    legs.publish.again();
+    const [up, down] = await Promise.all([alive(legs.publish.peer), alive(legs.subscribe.peer)]);
+    if (legs !== this.#legs) return;
+    if (!up) legs.publish.restart();
+    if (!down) legs.subscribe.restart();
+    this.#deadSince = 0; // they have their time from here
+    this.#weigh(legs);
+  }
+
+  /** A leg changed its state: either all is well, or its path is mended. */
+  #weigh(legs: Legs): void {
+    if (legs !== this.#legs || this.#over) return;
+    const states = [legs.publish.peer.connectionState, legs.subscribe.peer.connectionState];
+    const dead = states.includes('failed') || states.includes('disconnected');
+    if (!dead) {
+      clearTimeout(this.#mending);
+      this.#mending = undefined;
+      this.#deadSince = 0;
+      if (this.#session?.welcomed) this.#become('connected');
+      return;
+    }
+    if (this.#deadSince === 0) this.#deadSince = Date.now();
+    this.#mending ??= setTimeout(() => this.#mend(legs), states.includes('failed') ? 0 : mendFirstMs);
+  }
+
+  #mend(legs: Legs): void {
+    this.#mending = undefined;
+    const session = this.#session;
+    if (legs !== this.#legs || this.#deadSince === 0 || !session?.welcomed) return; // a new socket looks at the legs again
+    if (Date.now() - this.#deadSince > mendGiveUpMs) {
+      this.#broken(session);
+      return;
+    }
+    if (this.#state === 'connected') {
+      this.#become('reconnecting');
+      this.emit('lost', 'network');
+    }
+    const dead = (peer: RTCPeerConnection) => peer.connectionState === 'failed' || peer.connectionState === 'disconnected';
+    if (dead(legs.publish.peer)) legs.publish.restart();
+    if (dead(legs.subscribe.peer)) legs.subscribe.restart();
+    this.#mending = setTimeout(() => this.#mend(legs), mendAgainMs);
+  }
+
+  /** Something is wrong that new addresses do not mend: join anew. */
+  #broken(session: Session): void {
+    if (this.#legs) this.#legs.resume = '';
+    this.#lose(session, 'network', backoff(this.#tries));
   }
 
   #track(m: TrackNews): void {
@@ -308,60 +454,61 @@ export class Signal extends Emitter<SignalEvents> {
     this.#tellPresence();
   }
 
+  #change(id: string, change: Partial<Presence>): void {
+    const p = this.#present.get(id);
+    if (!p) return;
+    Object.assign(p, change);
+    this.#tellPresence();
+  }
+
   #bye(session: Session, reason: string): void {
-    if (comesBack.has(reason)) this.#lose(session, reason === 'server_restart' || reason === 'overload' ? reason : 'network');
+    if (this.#legs) this.#legs.resume = '';
+    if (comesBack.has(reason)) this.#lose(session, reason === 'server_restart' || reason === 'overload' ? reason : 'network', backoff(this.#tries));
     else this.#finish(reason as Reason);
   }
 
   #error(session: Session, m: Complaint): void {
     this.emit('problem', { code: m.code, detail: m.detail ?? '' });
     if (!m.fatal) return;
-    const reason = fatalReason[m.code] ?? 'unknown';
-    if (m.code === 'draining' || m.code === 'flood' || m.code === 'internal') this.#lose(session, 'server_restart');
-    else this.#finish(reason);
+    if (this.#legs) this.#legs.resume = '';
+    if (m.code === 'gone') this.#lose(session, 'network', 0);
+    else if (m.code === 'draining' || m.code === 'flood' || m.code === 'internal') this.#lose(session, 'server_restart', backoff(this.#tries));
+    else this.#finish(fatalReason[m.code] ?? 'unknown');
   }
 
-  #lose(session: Session, why: SignalEvents['lost']): void {
+  /** The socket is gone. The legs stay: their media may go on. */
+  #lose(session: Session, why: SignalEvents['lost'], waitMs: number): void {
     if (session !== this.#session || this.#over) return;
     session.wire?.close();
     this.#session = undefined;
-    if (session.welcomed) {
-      this.#drop(this.#old);
-      this.#old = session;
-      this.#lostAt = Date.now();
+    if (session.welcomed && this.#state === 'connected') {
       this.#become('reconnecting');
       this.emit('lost', why);
-    } else {
-      this.#drop(session);
     }
-    this.#later();
+    this.#later(waitMs);
   }
 
-  #later(): void {
-    if (Date.now() - this.#lostAt >= (this.options.giveUpMs ?? 60_000)) {
-      this.#finish('network');
-      return;
-    }
-    this.#retry = setTimeout(() => void this.#connect(), backoff(this.#tries));
+  #later(waitMs: number): void {
+    this.#retry = setTimeout(() => void this.#connect(), waitMs);
     this.#tries += 1;
   }
 
   #finish(reason: Reason): void {
     if (this.#over) return;
     clearTimeout(this.#retry);
-    this.#drop(this.#session);
-    this.#drop(this.#old);
-    this.#session = this.#old = undefined;
+    clearTimeout(this.#mending);
+    this.#session?.wire?.close();
+    this.#legs?.publish.close();
+    this.#legs?.subscribe.close();
+    this.#session = this.#legs = undefined;
     this.#present.clear();
     this.#media.clear();
     this.#become('ended');
     this.emit('ended', reason);
   }
 
-  #drop(session: Session | undefined): void {
-    session?.wire?.close();
-    session?.publish?.close();
-    session?.subscribe?.close();
+  #send(message: object): void {
+    this.#session?.wire?.send(message);
   }
 
   #forget(id: string): void {
@@ -380,6 +527,8 @@ export class Signal extends Emitter<SignalEvents> {
   #become(state: SignalEvents['state']): void {
     if (state === this.#state) return;
     this.#state = state;
+    clearTimeout(this.#giveUp);
+    if (state === 'connecting' || state === 'reconnecting') this.#giveUp = setTimeout(() => this.#finish('network'), this.options.giveUpMs ?? 60_000);
     this.emit('state', state);
   }
 }

@@ -7,6 +7,8 @@ const ringNotes: Note[] = [[523.25, 0, 0.32], [659.25, 0.28, 0.5]];
 const answeredNotes: Note[] = [[880, 0, 0.35]];
 const leftNotes: Note[] = [[261.63, 0, 0.45]];
 const messageNotes: Note[] = [[1318.5, 0, 0.06]];
+const testMs = 2000;
+const patienceMs = 1500;
 const ringEveryMs = 1800; // as --pulse
 
 export class Sounds {
@@ -55,10 +57,31 @@ export class Sounds {
     this.#play(messageNotes, 0.5);
   }
 
+  /** tryOut plays what an answer sounds like on one speaker ("": the system's). It rejects when that speaker cannot be used. */
+  async tryOut(speaker: string): Promise<void> {
+    this.unlock();
+    const context = this.#context!;
+    await within(context.resume());
+    if (!speaker) {
+      this.#notes(context, context.destination, answeredNotes, 1);
+      return;
+    }
+    const out = context.createMediaStreamDestination();
+    const player = new Audio() as HTMLAudioElement & { setSinkId(id: string): Promise<void> };
+    await within(player.setSinkId(speaker));
+    player.srcObject = out.stream;
+    await within(player.play());
+    this.#notes(context, out, answeredNotes, 1);
+    setTimeout(() => (player.srcObject = null), testMs);
+  }
+
   #play(notes: readonly Note[], strength = 1): void {
     this.unlock();
     const context = this.#context;
-    if (!context || context.state !== 'running') return;
+    if (context?.state === 'running') this.#notes(context, context.destination, notes, strength);
+  }
+
+  #notes(context: AudioContext, to: AudioNode, notes: readonly Note[], strength: number): void {
     for (const [frequency, at, length] of notes) {
       const [tone, gain, start] = [context.createOscillator(), context.createGain(), context.currentTime + at];
       tone.type = 'sine';
@@ -66,9 +89,14 @@ export class Sounds {
       gain.gain.setValueAtTime(0, start);
       gain.gain.linearRampToValueAtTime(0.3 * this.#volume * strength, start + 0.02);
       gain.gain.exponentialRampToValueAtTime(0.0001, start + length);
-      tone.connect(gain).connect(context.destination);
+      tone.connect(gain).connect(to);
       tone.start(start);
       tone.stop(start + length);
     }
   }
+}
+
+/** within rejects what a machine without any speaker never answers. */
+function within<T>(answer: Promise<T>): Promise<T> {
+  return Promise.race([answer, new Promise<never>((_, reject) => setTimeout(() => reject(new Error('no answer')), patienceMs))]);
 }

@@ -6,7 +6,8 @@ import type { Kind, Source } from './signal';
 export interface Offer {
   id: number;
   sdp: string;
-  tracks: { mid: string; participant: string; source: Source; kind: Kind }[];
+  /** Left out while nobody sends anything. */
+  tracks?: { mid: string; participant: string; source: Source; kind: Kind }[];
 }
 
 export class SubscribeLeg {
@@ -17,7 +18,8 @@ export class SubscribeLeg {
   constructor(
     readonly peer: RTCPeerConnection,
     private readonly send: (message: object) => void,
-    dead: () => void,
+    /** Called when the connection's state changed. */
+    changed: () => void,
     /** Gets all media of the last offer, by `participant/source`. */
     private readonly heard: (media: Map<string, MediaStreamTrack>) => void,
   ) {
@@ -26,9 +28,7 @@ export class SubscribeLeg {
       if (this.#told) this.#sendCandidate(init);
       else this.#early.push(init);
     };
-    peer.onconnectionstatechange = () => {
-      if (peer.connectionState === 'failed') dead();
-    };
+    peer.onconnectionstatechange = changed;
   }
 
   async offer(m: Offer): Promise<void> {
@@ -42,11 +42,16 @@ export class SubscribeLeg {
 
     const byMid = new Map(this.peer.getTransceivers().map((t) => [t.mid, t.receiver.track]));
     const media = new Map<string, MediaStreamTrack>();
-    for (const { mid, participant, source } of m.tracks) {
+    for (const { mid, participant, source } of m.tracks ?? []) {
       const track = byMid.get(mid);
       if (track) media.set(`${participant}/${source}`, track);
     }
     this.heard(media);
+  }
+
+  /** restart asks for an offer with new addresses: the path of the old ones is dead. */
+  restart(): void {
+    this.send({ type: 'restart', leg: 'subscribe' });
   }
 
   async candidate(candidate: RTCIceCandidateInit | null): Promise<void> {

@@ -107,7 +107,7 @@ function parse(data: unknown): Message | undefined {
   return undefined;
 }
 
-/** backoff is the wait before try n (from 0): 0.5 s doubling to 5 s, a little spread. */
+/** backoff is the wait before try n (from 0): 0.5 s doubling to 3 s, a little spread. */
 export function backoff(n: number): number {
-  return Math.min(5000, 500 * 2 ** n) * (0.8 + 0.2 * Math.random());
+  return Math.min(3000, 500 * 2 ** n) * (0.8 + 0.2 * Math.random());
 }

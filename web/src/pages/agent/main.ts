@@ -11,23 +11,26 @@ import { setTheme, themeFrom } from '../../lib/theme';
 import { t, text } from '../../lib/words';
 import { brand } from '../../call/brand';
 import '../../call/chat';
-import { sender } from '../../call/chat';
+import { spoken } from '../../call/chat';
 import { frame, place, title } from '../../call/frame';
+import { gonePage, goneTitle, rejoin, rejoinMs } from '../../call/gone';
 import { linkPage, linkProblem, type LinkProblem } from '../../call/link-problem';
 import { LocalMedia } from '../../call/media';
-import type { Message } from '../../call/model';
+import { ownName, type Message } from '../../call/model';
 import { Room } from '../../call/room';
 import { MeetingSession } from '../../call/session';
 import { sounds } from '../../call/sounds';
 import '../../call/stage';
 import { who } from './customer';
 import { beReady, device, name, ready, rename } from './identity';
+import { Invitations } from './invite';
+import { Notes } from './notes';
 import { notePage, ringPage, type DeclineReason } from './ring';
 import { devicesPage, roomPage, summaryPage } from './room';
 import { Tab } from './tab';
 import './agent.css';
 
-type View = 'loading' | 'problem' | 'planned' | 'ring' | 'taken' | 'declined' | 'over' | 'devices' | 'room' | 'left';
+type View = 'loading' | 'problem' | 'planned' | 'ring' | 'taken' | 'declined' | 'over' | 'devices' | 'room' | 'gone' | 'left';
 
 @customElement('agent-page')
 export class AgentPage extends PageElement {
@@ -45,11 +48,17 @@ export class AgentPage extends PageElement {
   #session: MeetingSession | undefined;
   #media = new LocalMedia();
   #room: Room | undefined;
+  #notes: Notes | undefined;
+  #invitations: Invitations | undefined;
   #secret = takeSecret();
   #id = decodeURIComponent(location.pathname.split('/')[2] ?? '');
   #view: View = 'loading';
   #tab = new Tab();
   #ticks = 0;
+  /** Came by an invitation into a running call. */
+  #asked = this.#id.startsWith('inv_') && location.pathname.startsWith('/room/') && kept<boolean>('answered') !== true;
+  /** Went, and left the others together; or did not come back in time. */
+  #left: '' | 'left' | 'late' = '';
   /** This tab is the one that talks: it answered, or was opened after the answer. */
   #here = false;
 
@@ -90,7 +99,15 @@ export class AgentPage extends PageElement {
   #begin(session: MeetingSession): void {
     this.#session = session;
     this.#room = new Room(session, this.#media, 'visitor');
+    this.#room.on('change', () => {
+      if ((this.#view === 'gone') !== (this.view === 'gone')) this.#changed();
+    });
+    this.#notes = new Notes(session);
+    this.#notes.on('change', () => this.requestUpdate());
+    this.#invitations = new Invitations(session);
+    this.#invitations.on('change', () => this.requestUpdate());
     const { meeting } = session;
+    if (this.#asked) this.#room.name = this.agentName;
     brand(meeting.site.brand);
     this.entered = kept<boolean>('entered') === true; // a reload comes back to the room
     this.#here = meeting.state === 'active';
@@ -121,7 +138,8 @@ export class AgentPage extends PageElement {
       case 'requested':
         return meeting.ring?.you_declined ? 'declined' : 'ring';
       case 'active':
-        return !this.#mine || !this.#here ? 'taken' : this.entered ? 'room' : 'devices';
+        if (this.#left) return 'left';
+        return !this.#mine || !this.#here ? 'taken' : !this.entered ? 'devices' : this.#room?.dropped ? 'gone' : 'room';
       case 'ended':
         return this.#mine ? 'left' : 'over';
     }
@@ -139,20 +157,26 @@ export class AgentPage extends PageElement {
     this.failed = '';
     this.menu = false;
     if (now === 'devices' || now === 'room') {
+      if (!this.#asked) keep('answered', true);
       // The room has an address of its own; the secret stays in the history entry.
       if (!location.pathname.startsWith('/room/')) history.replaceState(history.state, '', `/room/${encodeURIComponent(this.#id)}${location.search}`);
     }
     if (now === 'devices') void this.#prepare(was === 'ring');
     if (now === 'room') {
-      this.panelOpen = this.chatOpen = matchMedia('(min-width: 68.01rem)').matches;
+      if (was !== 'gone') this.panelOpen = this.chatOpen = matchMedia('(min-width: 68.01rem)').matches;
       this.#room?.enter();
+    }
+    if (now === 'gone') {
+      this.#media.stop(); // nobody is there to see us: the light goes out
+      live.say(goneTitle(this.#room!.dropped!));
     }
     if (now === 'taken' || now === 'over' || now === 'left') {
       this.#room?.leave();
       this.#media.stop();
-      if (was === 'room') sounds.left();
+      if (was === 'room' || was === 'gone') sounds.left();
     }
     if (now === 'taken' && !this.#mine) live.say(t('agent.note.taken', { name: this.#session?.meeting.ring?.taken_by ?? t('agent.somebody') }));
+    if (now === 'left') void this.#readNotes();
     if (now === 'left' || now === 'over') this.#session?.unfollow();
     if (now === 'left') this.chatOpen = false;
   }
@@ -161,7 +185,13 @@ export class AgentPage extends PageElement {
   async #prepare(justWon: boolean): Promise<void> {
     const known = ready();
     const all = [await this.#media.open('camera'), await this.#media.open('microphone')];
-    if (justWon && known && !all.includes(false)) this.#enter();
+    if (justWon && known && !all.includes(false)) void this.#enter();
+  }
+
+  /** Opened after the end there is no stream to tell them. */
+  async #readNotes(): Promise<void> {
+    const notes = await this.#session?.notes().catch(() => undefined);
+    if (notes) this.#notes?.read(notes);
   }
 
   #lost(problem: Problem): void {
@@ -181,14 +211,16 @@ export class AgentPage extends PageElement {
   #said(message: Message): void {
     if (this.#view !== 'room') return;
     sounds.message();
-    live.say(`${sender(message)}: ${message.text}`);
+    live.say(spoken(message));
     if (!this.chatOpen) this.unread += 1;
   }
 
   #tick(): void {
     this.#ticks += 1;
     this.#sound(); // being fresh runs out by time alone
-    if (this.#view === 'ring' || this.#view === 'planned') this.requestUpdate();
+    if (this.#view === 'ring' || this.#view === 'planned' || this.#view === 'gone') this.requestUpdate();
+    if (this.#view === 'room' && this.panelOpen) this.#invitations?.follow();
+    if (this.#view === 'gone' && Date.now() - this.#room!.endedAt > rejoinMs) void this.#leave('late');
   }
 
   // What the agent does.
@@ -219,12 +251,30 @@ export class AgentPage extends PageElement {
     this.naming = this.nameMissing = false;
   }
 
+  #typed = (typed: string): void => {
+    this.agentName = typed;
+    this.nameMissing = false;
+  };
+
   #talkHere = (): void => {
     this.#here = true;
     this.#changed();
   };
 
-  #enter = (): void => {
+  #enter = async (): Promise<void> => {
+    const { meeting } = this.#session!;
+    if (this.#asked && ownName(meeting) === '') {
+      const called = this.agentName.trim();
+      if (called === '') {
+        this.naming = this.nameMissing = true;
+        live.say(t('guest.name.missing'));
+        await this.updateComplete;
+        this.querySelector<HTMLElement>('#name')?.focus();
+        return;
+      }
+      this.#named(called);
+      this.#room!.name = called;
+    }
     beReady();
     keep('entered', true);
     this.entered = true;
@@ -235,11 +285,37 @@ export class AgentPage extends PageElement {
     await this.#media.turn('camera', false);
     this.#media.settle('camera');
     if (!this.#media.microphone.on) await this.#media.open('microphone');
-    this.#enter();
+    await this.#enter();
   };
 
   #end = async (): Promise<void> => {
     await this.#try(() => this.#session!.end());
+  };
+
+  /** Only ourselves; whatever the network says, the person has left. */
+  #leave = async (why: 'left' | 'late' = 'left'): Promise<void> => {
+    if (this.#left) return;
+    this.#left = why;
+    this.#changed();
+    await this.#session!.leave().catch(() => {});
+    this.#changed();
+  };
+
+  #rejoin = async (): Promise<void> => {
+    this.busy = true;
+    this.failed = await rejoin(
+      () => this.#session!.refresh(),
+      () => this.view === 'gone',
+      async () => {
+        const { camera, microphone } = this.#media.wishes; // what was on before
+        if (camera) await this.#media.open('camera');
+        if (microphone) await this.#media.open('microphone');
+        this.#room!.enter();
+      },
+    );
+    if (this.failed) live.say(this.failed);
+    this.busy = false;
+    this.#changed();
   };
 
   async #try(act: () => Promise<void>): Promise<void> {
@@ -304,7 +380,8 @@ export class AgentPage extends PageElement {
     if (view === 'problem') return t(`link.${this.problem ?? 'network'}`);
     if (!meeting) return t('page.loading');
     if (view === 'room') return t('call.with', { name: who(meeting) });
-    if (view === 'devices') return t('agent.enter.title', { visitor: who(meeting) });
+    if (view === 'gone') return goneTitle(this.#room?.dropped ?? 'network');
+    if (view === 'devices') return t(this.#asked ? 'agent.guest.title' : 'agent.enter.title', { visitor: who(meeting) });
     if (view === 'left') return t('left.title');
     if (view === 'ring') return t('page.reconnecting');
     return t(`agent.note.${this.#note(view)}`, { name: meeting.ring?.taken_by ?? t('agent.somebody') });
@@ -343,24 +420,30 @@ export class AgentPage extends PageElement {
               decline: (reason) => void this.#decline(reason),
               menu: (open) => void this.#openMenu(open),
               rename: () => void this.#rename(),
-              typed: (typed) => {
-                this.agentName = typed;
-                this.nameMissing = false;
-              },
+              typed: this.#typed,
               sound: () => sounds.unlock(),
             },
           ),
           slim,
         );
       case 'devices':
-        return frame(session.meeting, devicesPage(session, this.#media, { enter: this.#enter, soundOnly: () => void this.#soundOnly() }), { ours: true });
+        return frame(session.meeting, devicesPage(session, this.#media, { enter: () => void this.#enter(), soundOnly: () => void this.#soundOnly(), named: this.#typed }, this.#asked ? { ask: ownName(session.meeting) === '', name: this.agentName, missing: this.nameMissing } : undefined), { ours: true });
       case 'room':
         return roomPage(
-          { session, media: this.#media, room: this.#room!, self: this.agentName, chatOpen: this.chatOpen, panelOpen: this.panelOpen, unread: this.unread, failed: this.failed },
-          { chat: () => void this.#toggleChat(), panel: () => void this.#togglePanel(), end: () => void this.#end() },
+          { session, media: this.#media, room: this.#room!, notes: this.#notes!, invitations: this.#invitations!, self: ownName(session.meeting) || this.agentName, chatOpen: this.chatOpen, panelOpen: this.panelOpen, unread: this.unread, failed: this.failed },
+          { chat: () => void this.#toggleChat(), panel: () => void this.#togglePanel(), end: () => void this.#end(), leave: () => void this.#leave() },
+        );
+      case 'gone':
+        return frame(
+          session.meeting,
+          gonePage(
+            { why: this.#room!.dropped!, at: this.#room!.endedAt, self: ownName(session.meeting) || this.agentName, other: who(session.meeting), busy: this.busy, failed: this.failed },
+            { rejoin: () => void this.#rejoin(), leave: () => void this.#leave() },
+          ),
+          slim,
         );
       case 'left':
-        return frame(session.meeting, summaryPage(session, this.chatOpen, () => void this.#toggleChat()), slim);
+        return frame(session.meeting, summaryPage(session, this.#notes!, this.#left, this.chatOpen, () => void this.#toggleChat()), slim);
       default:
         return frame(session.meeting, notePage(this.#note(view), session, this.#talkHere), slim);
     }

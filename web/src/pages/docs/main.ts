@@ -183,7 +183,8 @@ class DocsPage extends PageElement {
     else if (names.includes('session')) lines.push(`-H 'Authorization: Bearer …'`);
     else if (names.includes('siteKey')) lines.push(`-H 'Ringdown-Site: pk_…'`, `-H 'Origin: https://shop.example'`);
     const body = Object.values(operation.requestBody?.content ?? {})[0]?.schema;
-    if (body) lines.push(`-H 'Content-Type: application/json'`, `-d '${JSON.stringify(reference.sample(body), null, 2)}'`);
+    if (body?.format === 'binary') lines.push(`--data-binary @lamp.jpg`);
+    else if (body) lines.push(`-H 'Content-Type: application/json'`, `-d '${JSON.stringify(reference.sample(body), null, 2)}'`);
     const answer = Object.values(operation.responses).map((given) => Object.values(reference.resolve(given).content ?? {})[0]?.schema)[0];
     return html`<div class="door__side">
       <h4 class="label">${t('docs.request')}</h4><pre class="code" tabindex="0">${lines.join(' \\\n  ')}</pre>

@@ -11,6 +11,8 @@ export interface LeftView {
   meeting: Meeting;
   /** The visitor pressed leave. */
   left: boolean;
+  /** The visitor fell out of the call and did not come back in time. */
+  tooLate: boolean;
   /** The page was opened after the end. */
   late: boolean;
   /** Seconds until the browser goes on; undefined if it stays. */
@@ -44,13 +46,13 @@ function answered(view: LeftView, acts: LeftActs): TemplateResult {
   const where = meeting.site.name ?? host(url); // a site's redirect is one of its own pages
   return html`<div class="stack stack--loose single" data-test="ended">
     ${theLine('ended', initials(visitorName(meeting)) || icon('user'), initials(name) || icon('user'))}
-    <div class="stack stack--tight"><h1 tabindex="-1">${view.late ? t('left.over') : t('left.title')}</h1><p class="lead">${[spoke, view.late ? '' : whoEnded(meeting, view.left, name)].filter(Boolean).join(' ')}</p></div>
+    <div class="stack stack--tight"><h1 tabindex="-1">${view.late ? t('left.over') : t('left.title')}</h1><p class="lead">${[spoke, view.late ? '' : view.tooLate ? t('left.gone-late') : whoEnded(meeting, view.left, name)].filter(Boolean).join(' ')}</p></div>
     ${view.seconds !== undefined && url
       ? html`<div class="banner left__go"><span aria-hidden="true">${icon('arrow-right')}</span><p>${t('left.back-in', { n: view.seconds, host: where })}</p><button type="button" class="btn btn--ghost" data-test="stay" @click=${acts.stay}>${t('left.stay')}</button></div>`
       : nothing}
     <div class="single__acts">
       ${url ? html`<button type="button" class="btn btn--primary btn--lg" data-test="redirect" @click=${acts.go}>${t('left.back-to', { host: where })}</button>` : nothing}
-      ${view.late && view.again ? html`<a class="btn ${url ? 'btn--line' : 'btn--primary btn--lg'}" data-test="again" href=${view.again}>${icon('camera')}${t('left.call-again')}</a>` : nothing}
+      ${(view.late || view.tooLate || meeting.reason === 'network') && view.again ? html`<a class="btn ${url ? 'btn--line' : 'btn--primary btn--lg'}" data-test="again" href=${view.again}>${icon('camera')}${t('left.call-again')}</a>` : nothing}
       ${view.chat === nothing ? nothing : html`<button type="button" class="btn btn--line" data-test="chat-toggle" aria-expanded=${view.chatOpen ? 'true' : 'false'} @click=${acts.chat}>${icon('chat')}${t('left.chat')}</button>`}
       ${view.closable ? html`<button type="button" class="btn btn--ghost" data-test="close" @click=${acts.close}>${t('page.close')}</button>` : nothing}
     </div>

@@ -11,13 +11,14 @@ import { setTheme, themeFrom } from '../../lib/theme';
 import { t, text } from '../../lib/words';
 import { brand } from '../../call/brand';
 import '../../call/chat';
-import { sender } from '../../call/chat';
+import { spoken } from '../../call/chat';
 import { wholeProblem } from '../../call/devices';
 import { frame, place, title } from '../../call/frame';
+import { gonePage, goneTitle, rejoin, rejoinMs } from '../../call/gone';
 import { linkPage, linkProblem, type LinkProblem } from '../../call/link-problem';
 import { safe } from '../../call/link-text';
 import { LocalMedia } from '../../call/media';
-import { agentName, visitorName, type Message } from '../../call/model';
+import { agentName, ownName, visitorName, type Message } from '../../call/model';
 import { Room } from '../../call/room';
 import { MeetingSession } from '../../call/session';
 import { sounds } from '../../call/sounds';
@@ -28,7 +29,7 @@ import { leftPage } from './left';
 import { waitingPage } from './waiting';
 import './visit.css';
 
-type View = 'loading' | 'problem' | 'check' | 'waiting' | 'call' | 'left' | 'missed' | 'cancelled' | 'declined' | 'expired' | 'failed';
+type View = 'loading' | 'problem' | 'check' | 'waiting' | 'call' | 'gone' | 'left' | 'missed' | 'cancelled' | 'declined' | 'expired' | 'failed';
 
 const redirectAfterMs = 5000;
 const answeredTitleMs = 4000;
@@ -42,6 +43,8 @@ export class VisitPage extends PageElement {
   @state() private accessor failed = '';
   @state() private accessor goAt: number | undefined = undefined;
   @state() private accessor closeYourself = false;
+  @state() private accessor guestName = '';
+  @state() private accessor nameMissing = false;
   #session: MeetingSession | undefined;
   #media = new LocalMedia();
   #room: Room | undefined;
@@ -49,7 +52,12 @@ export class VisitPage extends PageElement {
   #secret = takeSecret();
   #code = decodeURIComponent(location.pathname.split('/')[2] ?? '');
   #view: View = 'loading';
+  /** An invited third: there is nobody to ring, the call is there already. */
+  #guest = this.#code.startsWith('inv_');
+  #joined = false;
   #left = false;
+  /** Left because the time to come back is over. */
+  #tooLate = false;
   #late = true;
   #answeredAt = 0;
   #told = '';
@@ -90,6 +98,11 @@ export class VisitPage extends PageElement {
     brand(meeting.site.brand);
     text.use(kept<string>('lang') ?? choose({ search: location.search, given: meeting.language, browser: navigator.languages }));
     this.#room = new Room(session, this.#media, 'agent');
+    this.#joined = !this.#guest || kept('joined') === true;
+    this.#room.name = kept<string>('name') ?? '';
+    this.#room.on('change', () => {
+      if ((this.#view === 'gone') !== (this.view === 'gone')) this.#changed();
+    });
     session.on('change', () => this.#changed());
     session.on('said', (message) => this.#said(message));
     session.on('lost', (problem) => this.#lost(problem));
@@ -124,7 +137,7 @@ export class VisitPage extends PageElement {
       case 'requested':
         return 'waiting';
       case 'active':
-        return 'call';
+        return !this.#joined ? 'check' : this.#room?.dropped ? 'gone' : 'call';
       case 'ended':
         return meeting.outcome === 'completed' || meeting.outcome === undefined ? 'left' : meeting.outcome;
     }
@@ -155,12 +168,18 @@ export class VisitPage extends PageElement {
       return;
     }
     if (now === 'check' || now === 'waiting') return;
+    if (now === 'gone') {
+      this.chatOpen = false;
+      this.#media.stop(); // nobody is there to see us: the light goes out
+      live.say(goneTitle(this.#room!.dropped!));
+      return;
+    }
     // It is over, one way or another.
     this.chatOpen = false;
     this.#room?.leave();
     this.#media.stop();
     this.#session?.unfollow();
-    if (was === 'call') sounds.left();
+    if (was === 'call' || was === 'gone') sounds.left();
     if (now === 'left' && !this.#late && was === 'call' && safe(meeting.redirect_url)) this.goAt = Date.now() + redirectAfterMs;
   }
 
@@ -180,13 +199,17 @@ export class VisitPage extends PageElement {
 
   #tick(): void {
     if (this.goAt !== undefined && Date.now() >= this.goAt) this.#go();
-    if (this.#view === 'waiting' || this.goAt !== undefined || this.#answeredAt > 0) this.requestUpdate();
+    if (this.#view === 'gone' && Date.now() - this.#room!.endedAt > rejoinMs) {
+      this.#tooLate = true;
+      void this.#leave();
+    }
+    if (this.#view === 'waiting' || this.#view === 'gone' || this.goAt !== undefined || this.#answeredAt > 0) this.requestUpdate();
     if (this.#answeredAt > 0 && Date.now() - this.#answeredAt > answeredTitleMs) this.#answeredAt = 0;
   }
 
   #said(message: Message): void {
     sounds.message();
-    live.say(`${sender(message)}: ${message.text}`);
+    live.say(spoken(message));
     if (!this.chatOpen) this.unread += 1;
   }
 
@@ -215,19 +238,57 @@ export class VisitPage extends PageElement {
     await this.#ring();
   };
 
+  /** A guest goes straight into the call, by name. */
+  #join = async (): Promise<void> => {
+    const name = ownName(this.#session!.meeting) || this.guestName.trim();
+    if (!name) {
+      this.nameMissing = true;
+      live.say(t('guest.name.missing'));
+      await this.updateComplete;
+      this.querySelector<HTMLElement>('#guest-name')?.focus();
+      return;
+    }
+    for (const kind of ['camera', 'microphone'] as const) {
+      if (!this.#media.asked(kind) && !(await this.#media.open(kind))) return;
+    }
+    keep('name', name);
+    keep('joined', true);
+    this.#room!.name = name;
+    this.#joined = true;
+    this.#changed();
+  };
+
+  #rejoin = async (): Promise<void> => {
+    this.busy = true;
+    this.failed = await rejoin(
+      () => this.#session!.refresh(),
+      () => this.view === 'gone',
+      async () => {
+        const { camera, microphone } = this.#media.wishes; // what was on before
+        if (camera) await this.#media.open('camera');
+        if (microphone) await this.#media.open('microphone');
+        this.#room!.enter();
+      },
+    );
+    if (this.failed) live.say(this.failed);
+    this.busy = false;
+    this.#changed();
+  };
+
   #again = async (): Promise<void> => {
     await this.#media.open('camera');
     await this.#media.open('microphone');
   };
 
   async #ring(): Promise<void> {
+    if (this.#guest) return this.#join();
     keep('looked', true);
     await this.#try(() => this.#session!.ring());
   }
 
   #leave = async (): Promise<void> => {
     if (!this.#session || this.#session.meeting.state === 'ended') return;
-    if (this.#view === 'call') {
+    if (this.#view === 'call' || this.#view === 'gone') {
       // Whatever the network says, the person has left.
       this.#left = true;
       this.#changed();
@@ -300,9 +361,11 @@ export class VisitPage extends PageElement {
       case 'problem':
         return t(`link.${this.problem ?? 'network'}`);
       case 'check':
-        return t('check.title');
+        return t(this.#guest ? 'guest.title' : 'check.title');
       case 'waiting':
         return t('waiting.title');
+      case 'gone':
+        return goneTitle(this.#room?.dropped ?? 'network');
       case 'call':
         return this.#answeredAt > 0 ? t('call.answered', { name: this.#agent }) : t('call.with', { name: this.#agent });
       case 'left':
@@ -319,7 +382,7 @@ export class VisitPage extends PageElement {
     if (!session) return frame(undefined, html`<p class="muted single" role="status">${t('page.loading')}</p>`, { slim: true });
     switch (view) {
       case 'check':
-        return frame(session.meeting, checkPage(this.#media, { call: this.#call, soundOnly: this.#soundOnly, chatOnly: this.#chatOnly, again: this.#again, openWindow: this.#openWindow }, this.busy, this.failed));
+        return frame(session.meeting, checkPage(this.#media, { call: this.#guest ? this.#join : this.#call, soundOnly: this.#soundOnly, chatOnly: this.#chatOnly, again: this.#again, openWindow: this.#openWindow, named: this.#named }, this.busy, this.failed, this.#guestView()));
       case 'waiting':
         return frame(
           session.meeting,
@@ -331,9 +394,32 @@ export class VisitPage extends PageElement {
         );
       case 'call':
         return this.#callPage(session);
+      case 'gone':
+        return frame(
+          session.meeting,
+          gonePage(
+            { why: this.#room!.dropped!, at: this.#room!.endedAt, self: this.#self, other: this.#agent, busy: this.busy, failed: this.failed },
+            { rejoin: () => void this.#rejoin(), leave: () => void this.#leave() },
+          ),
+          { slim: true },
+        );
       default:
         return frame(session.meeting, this.#leftPage(session), { slim: true });
     }
+  }
+
+  #named = (name: string): void => {
+    this.guestName = name;
+    this.nameMissing = false;
+  };
+
+  #guestView(): { ask: boolean; name: string; missing: boolean } | undefined {
+    return this.#guest ? { ask: ownName(this.#session!.meeting) === '', name: this.guestName, missing: this.nameMissing } : undefined;
+  }
+
+  get #self(): string {
+    const { meeting } = this.#session!;
+    return ownName(meeting) || this.#room?.name || (this.#guest ? '' : visitorName(meeting)) || '';
   }
 
   #callPage(session: MeetingSession): TemplateResult {
@@ -341,9 +427,9 @@ export class VisitPage extends PageElement {
     return html`<main class="call">
       <h1 class="sr" tabindex="-1">${t('call.with', { name: this.#agent })}</h1>
       <call-stage
-        .room=${this.#room} .media=${this.#media} .meeting=${meeting} .now=${() => session.now()} .other=${this.#agent} .self=${visitorName(meeting) ?? ''}
+        .room=${this.#room} .media=${this.#media} .meeting=${meeting} .now=${() => session.now()} .other=${this.#agent} .self=${this.#self} windowed
         .waiting=${t('call.connecting', { name: this.#agent })} .chatOpen=${this.chatOpen} .unread=${this.unread}
-        @chat=${this.#toggleChat} @leave=${this.#leave}></call-stage>
+        @chat=${this.#toggleChat} @leave=${this.#leave} @window=${this.#openWindow}></call-stage>
       ${this.chatOpen ? html`<aside class="chat call__sheet" aria-label=${t('chat.title')} @keydown=${this.#escape}><call-chat .session=${session} closable @close=${this.#toggleChat}></call-chat></aside>` : nothing}
     </main>`;
   }
@@ -359,6 +445,7 @@ export class VisitPage extends PageElement {
       {
         meeting,
         left: this.#left,
+        tooLate: this.#tooLate,
         late: this.#late,
         seconds: this.goAt === undefined ? undefined : Math.max(0, Math.ceil((this.goAt - Date.now()) / 1000)),
         again: site && !this.#host.framed ? `/call/${encodeURIComponent(site)}?lang=${text.lang}` : undefined,
