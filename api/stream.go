@@ -111,7 +111,7 @@ func (s *stream) talk(ctx context.Context, session access.Session, pongs <-chan 
 	defer ping.Stop()
 	seen := time.NewTicker(seenEvery)
 	defer seen.Stop()
-	expired := time.NewTimer(time.Until(session.Expires))
+	expired := time.NewTimer(session.Expires.Sub(s.api.now()))
 	defer expired.Stop()
 	heard := time.Now()
 	for {

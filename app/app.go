@@ -67,9 +67,14 @@ type Facts struct {
 
 // New opens everything: the store, with its migrations, the media sockets, the
 // listeners. Nothing is served before Run. After an error nothing stays open.
+func New(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (*App, error) {
+	return open(ctx, cfg, version, log, time.Now)
+}
+
+// open is New with a wall clock.
 //
 //nolint:contextcheck // ctx bounds the opening; what is opened lives until Run ends
-func New(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (a *App, err error) {
+func open(ctx context.Context, cfg config.Config, version string, log *slog.Logger, wall func() time.Time) (a *App, err error) {
 	a = &App{cfg: cfg, log: log}
 	defer func() {
 		if err != nil {
@@ -94,7 +99,12 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		return a, err
 	}
 	a.undo = append(a.undo, func() { _ = a.store.Close() })
-	keys, err := rootKeys(ctx, a.store)
+	began := time.Now()
+	clock, err := openClock(ctx, wall, func() time.Duration { return time.Since(began) }, a.store, log.With("part", "clock"))
+	if err != nil {
+		return a, err
+	}
+	keys, err := rootKeys(ctx, a.store, clock.Now)
 	if err != nil {
 		return a, err
 	}
@@ -115,7 +125,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		}
 	}
 	policy := meeting.Policy{Sites: a.cfg.Sites, Queues: a.cfg.Queues}
-	meetings := meeting.New(a.store.Meetings(), policy, time.Now, log.With("part", "meeting"))
+	meetings := meeting.New(a.store.Meetings(), policy, clock.Now, log.With("part", "meeting"))
 	links := access.Links{Keys: keys, PublicURL: public}
 	exit, err := egress.New(cfg.Egress, egress.Deps{Metrics: registry, Own: a.ownAddresses})
 	if err != nil {
@@ -123,13 +133,13 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	}
 	a.undo = append(a.undo, exit.Close)
 	vendors, err := a.vendors(connectors.Deps{
-		Meetings: meetings, Links: links, Now: time.Now, Log: log,
+		Meetings: meetings, Links: links, Now: clock.Now, Log: log,
 		Egress: func(o egress.Options) (connectors.Doer, error) { return exit.Client(o) },
 	})
 	if err != nil {
 		return a, err
 	}
-	box, err := newOutbox(a.store, a.cfg.Outbox, vendors, registry, log)
+	box, err := newOutbox(a.store, a.cfg.Outbox, vendors, registry, clock.Now, log)
 	if err != nil {
 		return a, err
 	}
@@ -139,7 +149,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	}
 	rest, err := api.New(meetings, keys, api.Config{
 		PublicURL: public, Files: blob.NewIntake(folder), Deliveries: a.store.Outbox(), Keys: apiKeys{a.store},
-	}, time.Now, log.With("part", "api"))
+	}, clock.Now, log.With("part", "api"))
 	if err != nil {
 		return a, err
 	}
@@ -164,7 +174,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		return a, err
 	}
 	a.health = httpd.NewHealth(log, httpd.Check{Name: "store", Run: a.store.Ping})
-	if err := a.mount(late, registry, vendors, meetings, keys, always, public, rest, pages, sockets); err != nil {
+	if err := a.mount(late, registry, vendors, meetings, keys, always, public, clock.Now, rest, pages, sockets); err != nil {
 		return a, err
 	}
 	late.onDrain = func(ctx context.Context) {
@@ -174,6 +184,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		_ = sockets.Close(ctx) // what is left is cut with the server
 	}
 	a.parts = append(a.parts,
+		part{"time", clock.Run},
 		part{"media", rooms.Run},
 		part{"clock", meeting.NewClock(meetings).Run},
 		part{"outbox", box.Run},
@@ -221,7 +232,7 @@ func (a *App) publicURL() string {
 }
 
 func (a *App) mount(late *lateHandler, registry *prometheus.Registry, vendors []connectors.Connector, meetings *meeting.Service,
-	keys *access.Keys, always []access.APIKey, public string, rest *api.API, pages *web.Pages, sockets http.Handler,
+	keys *access.Keys, always []access.APIKey, public string, now func() time.Time, rest *api.API, pages *web.Pages, sockets http.Handler,
 ) error {
 	own := httpd.Surface{Name: "own", CORS: httpd.CORS{Allow: rest.AllowOrigin}}
 	own.Routes = append(own.Routes, rest.Routes()...)
@@ -235,7 +246,7 @@ func (a *App) mount(late *lateHandler, registry *prometheus.Registry, vendors []
 		}
 	}
 	deps := httpd.Deps{
-		Authorizer: access.NewAuthorizer(keys, meetings.Policy(), public, always, apiKeys{a.store}, time.Now), Log: a.log, Metrics: registry, Now: time.Now,
+		Authorizer: access.NewAuthorizer(keys, meetings.Policy(), public, always, apiKeys{a.store}, now), Log: a.log, Metrics: registry, Now: time.Now,
 		TrustedProxies: a.cfg.TrustedProxies,
 	}
 	if a.cfg.Demo {
@@ -307,9 +318,9 @@ func sameOrigin(public string) func(origin, host string) bool {
 	}
 }
 
-func newOutbox(s *store.Store, cfg outbox.Config, vendors []connectors.Connector, registry prometheus.Registerer, log *slog.Logger) (*outbox.Outbox, error) {
+func newOutbox(s *store.Store, cfg outbox.Config, vendors []connectors.Connector, registry prometheus.Registerer, now func() time.Time, log *slog.Logger) (*outbox.Outbox, error) {
 	o := outbox.Options{
-		Store: s.Outbox(), Config: cfg, Deliverers: map[string]outbox.Deliverer{}, Now: time.Now, Log: log.With("part", "outbox"), Metrics: registry,
+		Store: s.Outbox(), Config: cfg, Deliverers: map[string]outbox.Deliverer{}, Now: now, Log: log.With("part", "outbox"), Metrics: registry,
 	}
 	for _, v := range vendors {
 		if t, ok := v.(outbox.Translator); ok {

@@ -24,6 +24,7 @@ func clockwork(t *testing.T, test func(t *testing.T, s *meeting.Service)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = meeting.NewClock(s).Run(ctx) })
+		synctest.Wait()
 		test(t, s)
 		cancel()
 		wg.Wait()
@@ -196,11 +197,11 @@ func TestAbsence(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			var wg sync.WaitGroup
 			wg.Go(func() { _ = meeting.NewClock(s).Run(ctx) })
-			if m = after(t, s, m.ID, 15*time.Second); m.State != meeting.Requested {
-				t.Fatalf("15 s after the start: %s", m.State)
+			if m = after(t, s, m.ID, 7*time.Second); m.State != meeting.Requested {
+				t.Fatalf("7 s after the start: %s", m.State)
 			}
-			if m = after(t, s, m.ID, 6*time.Second); m.Outcome != meeting.Cancelled {
-				t.Fatalf("21 s after the start: %s", m.State)
+			if m = after(t, s, m.ID, 3*time.Second); m.Outcome != meeting.Cancelled {
+				t.Fatalf("10 s after the start: %s", m.State)
 			}
 			cancel()
 			wg.Wait()
@@ -238,4 +239,89 @@ func (f *flakyStore) Renew(ctx context.Context, until time.Time) error {
 		return errDown
 	}
 	return f.Store.Renew(ctx, until)
+}
+
+// TestC4_open_calls_are_resumed_or_over_after_a_start: a daemon that died with
+// calls open knows within 10 s what became of each.
+func TestC4_open_calls_are_resumed_or_over_after_a_start(t *testing.T) {
+	leak.Check(t)
+	// died makes a call of two people, lets the daemon die, and starts it again.
+	died := func(t *testing.T, before func(context.Context, meeting.Store, meeting.Meeting), test func(*testing.T, *meeting.Service, meeting.Meeting)) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			store := storetest.Open(t)
+			s := meeting.New(store.Meetings(), meeting.Policy{Queues: []meeting.Queue{{Name: "q"}}}, time.Now, slog.New(slog.DiscardHandler))
+			m := request(t, s, true)
+			m, err := s.Accept(t.Context(), m.ID, meeting.Agent{Key: "a", Name: "Marie"})
+			if err == nil {
+				m, err = s.Present(t.Context(), m.ID, []meeting.ParticipantID{m.Participants[0].ID, m.Participants[1].ID})
+			}
+			if err == nil {
+				err = s.Seen(t.Context(), m, m.Participants[0].ID, m.Participants[1].ID)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if before != nil {
+				before(t.Context(), store.Meetings(), m)
+			}
+			time.Sleep(time.Second)
+			ctx, cancel := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			s = meeting.New(store.Meetings(), s.Policy(), time.Now, slog.New(slog.DiscardHandler))
+			wg.Go(func() { _ = meeting.NewClock(s).Run(ctx) })
+			synctest.Wait()
+			test(t, s, m)
+			cancel()
+			wg.Wait()
+			_ = store.Close()
+		})
+	}
+	over := func(t *testing.T, s *meeting.Service, m meeting.Meeting) {
+		t.Helper()
+		if m = after(t, s, m.ID, 7*time.Second); m.State != meeting.Active {
+			t.Fatalf("7 s after the start: %s", m.State)
+		}
+		if m = after(t, s, m.ID, 3*time.Second); m.Outcome != meeting.Completed || m.Reason != meeting.ReasonNetwork {
+			t.Fatalf("10 s after the start: %s %s %s", m.State, m.Outcome, m.Reason)
+		}
+	}
+	t.Run("nobody comes back", func(t *testing.T) { died(t, nil, over) })
+	t.Run("nobody comes back, and who was there is forgotten", func(t *testing.T) {
+		died(t, func(ctx context.Context, kept meeting.Store, m meeting.Meeting) { // as by a crash between two writes
+			if err := kept.Forget(ctx, m.ID, ""); err != nil {
+				t.Fatal(err)
+			}
+		}, over)
+	})
+	t.Run("one comes back, the other has the time of a call", func(t *testing.T) {
+		died(t, nil, func(t *testing.T, s *meeting.Service, m meeting.Meeting) {
+			for second := range 61 {
+				if second == 59 && m.State != meeting.Active {
+					t.Fatalf("59 s after the start: %s", m.State)
+				}
+				if second%5 == 2 && m.State == meeting.Active {
+					if err := s.Seen(t.Context(), m, m.Participants[1].ID); err != nil {
+						t.Fatal(err)
+					}
+				}
+				m = after(t, s, m.ID, time.Second)
+			}
+			if m.State != meeting.Ended || m.EndedBy != meeting.Visitor || m.Reason != meeting.ReasonNetwork {
+				t.Fatalf("61 s after the start: %s by %s, %s", m.State, m.EndedBy, m.Reason)
+			}
+		})
+	})
+	t.Run("both come back, and nothing is in the log", func(t *testing.T) {
+		died(t, nil, func(t *testing.T, s *meeting.Service, m meeting.Meeting) {
+			for range 30 {
+				if err := s.Seen(t.Context(), m, m.Participants[0].ID, m.Participants[1].ID); err != nil {
+					t.Fatal(err)
+				}
+				if after(t, s, m.ID, 5*time.Second).Seq != m.Seq {
+					t.Fatal("something happened")
+				}
+			}
+		})
+	})
 }

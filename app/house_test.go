@@ -59,6 +59,12 @@ func start(t testing.TB, e storetest.Engine) *house {
 // startAt starts a daemon on the data of an earlier one.
 func startAt(t testing.TB, dir, database string) *house {
 	t.Helper()
+	return startBy(t, dir, database, time.Now, nil)
+}
+
+// startBy is startAt by a wall clock, with the configuration changed.
+func startBy(t testing.TB, dir, database string, wall func() time.Time, change func(*config.Config)) *house {
+	t.Helper()
 	c, err := config.Load("", []string{
 		"RINGDOWN_LISTEN=127.0.0.1:0", "RINGDOWN_ADMIN_LISTEN=127.0.0.1:0", "RINGDOWN_MEDIA_PORT=0", "RINGDOWN_DATA_DIR=" + dir,
 		"RINGDOWN_DATABASE=" + database, "RINGDOWN_MEDIA_ADDRESSES=[127.0.0.1]",
@@ -67,7 +73,10 @@ func startAt(t testing.TB, dir, database string) *house {
 		t.Fatal(err)
 	}
 	h := &house{t: t, log: &lockedBuffer{}, client: http.DefaultClient}
-	h.app, err = app.New(t.Context(), c, "test", slog.New(slog.NewJSONHandler(h.log, nil)))
+	if change != nil {
+		change(&c)
+	}
+	h.app, err = app.NewBy(t.Context(), c, "test", slog.New(slog.NewJSONHandler(h.log, nil)), wall)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,13 +19,13 @@ import (
 
 // rootKeys reads the root keys from the store and makes the first one; of
 // several nodes that start at once one makes it and all read it.
-func rootKeys(ctx context.Context, s *store.Store) (*access.Keys, error) {
+func rootKeys(ctx context.Context, s *store.Store, now func() time.Time) (*access.Keys, error) {
 	kept, err := s.SigningKeys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("root keys: %w", err)
 	}
 	if len(kept) == 0 {
-		k := store.Key{ID: "k_" + ulid.Make().String(), Secret: make([]byte, access.RootSize), CreatedAt: time.Now().UTC()}
+		k := store.Key{ID: "k_" + ulid.Make().String(), Secret: make([]byte, access.RootSize), CreatedAt: now().UTC()}
 		_, _ = rand.Read(k.Secret) // never fails
 		if err := s.AddSigningKey(ctx, k); err != nil {
 			return nil, fmt.Errorf("root keys: %w", err)
@@ -38,7 +38,7 @@ func rootKeys(ctx context.Context, s *store.Store) (*access.Keys, error) {
 	for i, k := range kept {
 		roots[i] = access.Root{ID: k.ID, Secret: k.Secret, CreatedAt: k.CreatedAt, RetiredAt: k.RetiredAt}
 	}
-	return access.NewKeys(roots, time.Now)
+	return access.NewKeys(roots, now)
 }
 
 // AdminKeyFile is the file in the data folder with the API key of whoever may

@@ -7,6 +7,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/oklog/ulid/v2"
+
 	"ringdown/fault"
 )
 
@@ -18,7 +20,7 @@ const (
 )
 
 // NewFileID makes an id for a file that is about to be sent.
-func NewFileID() FileID { return FileID(newID("fil_")) }
+func NewFileID() FileID { return FileID("fil_" + ulid.Make().String()) }
 
 // FileName is raw as it may be shown and saved: its last part, without
 // characters that break lines, turn the direction of text or show nothing, and at

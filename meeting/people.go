@@ -110,7 +110,7 @@ func (s *Service) Invite(ctx context.Context, id ID, in Invite) (Meeting, Invita
 	if in.For == 0 {
 		in.For = inviteFor
 	}
-	inv := Invitation{ID: InvitationID(newID("inv_")), Meeting: id, Role: in.Role, Participant: ParticipantID(newID("par_"))}
+	inv := Invitation{ID: InvitationID(s.newID("inv_")), Meeting: id, Role: in.Role, Participant: ParticipantID(s.newID("par_"))}
 	m, err := s.changeWith(ctx, id, func(m Meeting, now time.Time) (Change, error) {
 		inv.CreatedAt, inv.ExpiresAt = now, now.Add(in.For)
 		p := Participant{ID: inv.Participant, Role: in.Role, Name: in.Name, Invited: true, InvitedUntil: inv.ExpiresAt}

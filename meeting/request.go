@@ -65,7 +65,7 @@ func (s *Service) Request(ctx context.Context, r Request) (m Meeting, made bool,
 			}
 			c.Events = append(c.Events, ev...)
 		}
-		nameEvents(c.Events)
+		s.nameEvents(c.Events)
 		if r.Key != nil {
 			k := *r.Key
 			k.Meeting, k.Expires = c.Meeting.ID, now.Add(keyFor)
@@ -106,13 +106,13 @@ func (s *Service) again(ctx context.Context, k Key, now time.Time) (Meeting, err
 }
 
 func (s *Service) draft(r Request, q Queue, now time.Time) Change {
-	id := ID(newID("mtg_"))
-	visitor := Participant{ID: ParticipantID(newID("par_")), Role: Visitor, Name: r.Visitor.Name}
+	id := ID(s.newID("mtg_"))
+	visitor := Participant{ID: ParticipantID(s.newID("par_")), Role: Visitor, Name: r.Visitor.Name}
 	m := Meeting{
 		ID: id, Code: newCode(), Version: 1, Queue: q.Name, Desks: q.Desks, Topic: r.Topic, Language: r.Language,
 		Visitor: r.Visitor, Fields: r.Fields, Metadata: r.Metadata, Page: r.Page, RedirectURL: r.RedirectURL,
 		Participants:      []Participant{visitor},
-		VisitorInvitation: InvitationID(newID("inv_")), AgentInvitation: InvitationID(newID("inv_")),
+		VisitorInvitation: InvitationID(s.newID("inv_")), AgentInvitation: InvitationID(s.newID("inv_")),
 	}
 	if r.Site != nil {
 		m.Site = r.Site.ID
@@ -126,11 +126,15 @@ func (s *Service) draft(r Request, q Queue, now time.Time) Change {
 	return c
 }
 
-func newID(prefix string) string { return prefix + ulid.Make().String() }
+// newID is a ULID of our clock's time, so that what is newer sorts later also
+// when the wall clock is set back.
+func (s *Service) newID(prefix string) string {
+	return prefix + ulid.MustNew(ulid.Timestamp(s.now()), ulid.DefaultEntropy()).String()
+}
 
-func nameEvents(ev []Event) {
+func (s *Service) nameEvents(ev []Event) {
 	for i := range ev {
-		ev[i].ID = EventID(newID("evt_"))
+		ev[i].ID = EventID(s.newID("evt_"))
 	}
 }
 

@@ -43,7 +43,8 @@ type Service struct {
 	unseen atomic.Bool
 }
 
-// New makes the Service. now is the clock; times are cut to milliseconds.
+// New makes the Service. now is the clock: it should not jump when the wall clock
+// is set. Times are cut to milliseconds.
 func New(store Store, policy Policy, now func() time.Time, log *slog.Logger) *Service {
 	s := &Service{
 		store: store, policy: policy, log: log,
@@ -77,7 +78,7 @@ func (s *Service) Ring(ctx context.Context, id ID) (Meeting, error) {
 // Accept gives the meeting to the agent, if nobody has it: one atomic act. The
 // winner may repeat it. Others get fault RingTaken with "taken_by", or RingOver.
 func (s *Service) Accept(ctx context.Context, id ID, a Agent) (Meeting, error) {
-	pid := ParticipantID(newID("par_"))
+	pid := ParticipantID(s.newID("par_"))
 	m, err := s.change(ctx, id, func(m Meeting, now time.Time) (Meeting, []Event, error) {
 		return accept(m, a, pid, now)
 	})
@@ -136,7 +137,7 @@ func (s *Service) Post(ctx context.Context, id ID, msg Message) (Message, error)
 	if err := msg.checkBody(); err != nil {
 		return msg, err
 	}
-	msg.ID = MessageID(newID("msg_"))
+	msg.ID = MessageID(s.newID("msg_"))
 	var out Message
 	_, err := s.change(ctx, id, func(m Meeting, now time.Time) (Meeting, []Event, error) {
 		if m.Seq > maxEvents {
@@ -333,7 +334,7 @@ func (s *Service) changeWith(ctx context.Context, id ID, step func(Meeting, time
 			return c.Meeting, nil
 		}
 		c.Meeting.Version++
-		nameEvents(c.Events)
+		s.nameEvents(c.Events)
 		err = s.store.Save(ctx, c)
 		switch {
 		case err == nil:

@@ -94,9 +94,16 @@ type Store interface {
 	Absent(ctx context.Context, now time.Time, limit int) ([]Presence, error)
 	// Forget removes the presences of a participant or, with an empty one, of the meeting.
 	Forget(ctx context.Context, id ID, p ParticipantID) error
-	// Renew moves every presence that ends before until to until: after a restart
-	// nobody is absent for our own silence.
+	// Renew moves every presence that ends before until to until: nobody is absent
+	// for our own silence.
 	Renew(ctx context.Context, until time.Time) error
+	// Mark moves every presence to mark, the earlier and the later ones: after a
+	// start only who is seen again ends later.
+	Mark(ctx context.Context, mark time.Time) error
+	// Resume ends now, at now, every presence of meetings of which nobody was seen
+	// since Mark. In active meetings of which somebody was, it gives those who were
+	// not time until then.
+	Resume(ctx context.Context, mark, now, then time.Time) error
 	// Prune removes expired idempotency keys and returns how many.
 	Prune(ctx context.Context, now time.Time) (int64, error)
 }

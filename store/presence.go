@@ -90,3 +90,26 @@ func (v *Meetings) Renew(ctx context.Context, until time.Time) error {
 		return false, err
 	})
 }
+
+// Mark moves all presences; see meeting.Store.
+func (v *Meetings) Mark(ctx context.Context, mark time.Time) error {
+	return v.s.change(ctx, "mark presences", func(tx *sql.Tx) (bool, error) {
+		_, err := exec(ctx, tx, `update presence set until_at = $1`, ms(mark))
+		return false, err
+	})
+}
+
+// Resume judges presences after Mark; see meeting.Store.
+func (v *Meetings) Resume(ctx context.Context, mark, now, then time.Time) error {
+	return v.s.change(ctx, "resume presences", func(tx *sql.Tx) (bool, error) {
+		_, err := exec(ctx, tx, `
+update presence set until_at = $1 where until_at <= $2 and until_at > $1 and not exists (
+	select 1 from presence other where other.meeting = presence.meeting and other.until_at > $2)`, ms(now), ms(mark))
+		if err == nil {
+			_, err = exec(ctx, tx, `
+update presence set until_at = $1 where until_at <= $2 and until_at > $3 and meeting in (select id from meeting where state = 'active')`,
+				ms(then), ms(mark), ms(now))
+		}
+		return false, err
+	})
+}

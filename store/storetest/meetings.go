@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringdown/meeting"
+	"ringdown/outbox"
 	"ringdown/store"
 )
 
@@ -324,4 +325,56 @@ func invitations(t *testing.T, e Engine) {
 	got := must[[]meeting.Invitation](t)(s.Meetings().Invitations(t.Context(), c.Meeting.ID))
 	equal(t, got, []meeting.Invitation{c.Invitations[1], c.Invitations[2], c.Invitations[0]})
 	equal(t, len(must[[]meeting.Invitation](t)(s.Meetings().Invitations(t.Context(), "mtg_none"))), 0)
+}
+
+// resume: after a mark, meetings to which nobody came back end, and in active
+// ones those who are missing get time.
+func resume(t *testing.T, e Engine) {
+	s := e.Open(t)
+	v, ctx := s.Meetings(), t.Context()
+	for n, state := range []meeting.State{meeting.Active, meeting.Active, meeting.Requested, meeting.Requested} {
+		c := newMeeting(n)
+		c.Meeting.State = state
+		create(t, s, log(c))
+	}
+	p := func(m int, who meeting.ParticipantID, d time.Duration) meeting.Presence {
+		return meeting.Presence{Meeting: meeting.ID(fmt.Sprintf("mtg_%06d", m)), Participant: who, Until: after(d)}
+	}
+	ok(t, v.Seen(ctx, []meeting.Presence{p(0, "a", 90e9), p(0, "b", 1e9), p(1, "a", 1e9), p(1, "b", 90e9), p(2, "a", 1e9), p(3, "a", 1e9)}))
+	mark := after(20 * time.Second)
+	ok(t, v.Mark(ctx, mark))
+	equal(t, len(must[[]meeting.Presence](t)(v.Absent(ctx, after(19*time.Second), 9))), 0)
+	ok(t, v.Seen(ctx, []meeting.Presence{p(1, "b", 63e9), p(3, "a", 23e9)}))
+	ok(t, v.Resume(ctx, mark, after(8*time.Second), after(60*time.Second)))
+	equal(t, must[[]meeting.Presence](t)(v.Absent(ctx, after(8*time.Second), 2)), []meeting.Presence{p(0, "a", 8e9), p(0, "b", 8e9)})
+	equal(t, must[[]meeting.Presence](t)(v.Absent(ctx, after(8*time.Second), 9)), []meeting.Presence{p(2, "a", 8e9)})
+	equal(t, must[[]meeting.Presence](t)(v.Absent(ctx, after(time.Hour), 9)), []meeting.Presence{p(3, "a", 23e9), p(1, "a", 60e9), p(1, "b", 63e9)})
+}
+
+// keptTime: the time that was written last is there, also an earlier one; and
+// what waits is seen.
+func keptTime(t *testing.T, e Engine) {
+	s := e.Open(t)
+	ctx := t.Context()
+	waits := func(wantMeetings, wantDeliveries bool) {
+		t.Helper()
+		meetings, deliveries, err := s.Waiting(ctx)
+		ok(t, err)
+		equal(t, []bool{meetings, deliveries}, []bool{wantMeetings, wantDeliveries})
+	}
+	equal(t, must[time.Time](t)(s.Time(ctx)), time.Time{})
+	for _, d := range []time.Duration{time.Hour, time.Second} {
+		ok(t, s.KeepTime(ctx, after(d)))
+		equal(t, must[time.Time](t)(s.Time(ctx)), after(d))
+	}
+	waits(false, false)
+	c := create(t, s, newMeeting(1))
+	waits(true, false)
+	relayed(t, s, perMeeting)
+	c = next(c)
+	c.Meeting.Due = time.Time{}
+	save(t, s, c)
+	waits(false, true)
+	finish(t, s, done(claim(t, s, t0())[0], outbox.Delivered, t0()))
+	waits(false, false)
 }

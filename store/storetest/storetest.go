@@ -25,6 +25,8 @@ func Run(t *testing.T, e Engine) {
 		{"an expired idempotency key is free", expiredKey},
 		{"meetings come due in order", due},
 		{"presence", presence},
+		{"resuming after a start", resume},
+		{"the time is kept", keptTime},
 		{"notes", notes},
 		{"invitations", invitations},
 		{"everything is there after a restart", restart},
