@@ -2,6 +2,7 @@ package signal_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -178,9 +179,9 @@ func TestSpeakers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := a.Until(in(t), func(all []signaltest.Message) bool {
-		for i := len(all) - 1; i >= 0; i-- {
-			if all[i].Type == "speakers" {
-				return all[i].Active == ""
+		for _, m := range slices.Backward(all) {
+			if m.Type == "speakers" {
+				return m.Active == ""
 			}
 		}
 		return false

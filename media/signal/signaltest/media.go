@@ -34,7 +34,7 @@ type Outgoing struct {
 }
 
 // Speak sets the audio level of the frames to come, 0 (silence) to 127.
-func (o *Outgoing) Speak(loudness int) { o.level.Store(int32(loudness)) } //nolint:gosec // a byte
+func (o *Outgoing) Speak(loudness int) { o.level.Store(int32(loudness)) }
 
 // KeyFramesAsked returns how often the server asked for a key frame.
 func (o *Outgoing) KeyFramesAsked() int { return int(o.plis.Load()) }
@@ -180,7 +180,7 @@ func (o *Outgoing) Frame(bytes int) (int, error) {
 	packets := o.packetizer.Packetize(data, samples)
 	for _, p := range packets {
 		if id := o.levelID(); id != 0 {
-			level, err := (&rtp.AudioLevelExtension{Level: uint8(127 - o.level.Load())}).Marshal() //nolint:gosec // a byte
+			level, err := (&rtp.AudioLevelExtension{Level: uint8(127 - o.level.Load())}).Marshal()
 			if err = errors.Join(err, p.SetExtension(id, level)); err != nil {
 				return 0, err
 			}

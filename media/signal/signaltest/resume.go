@@ -15,58 +15,47 @@ const tryTime = 2 * time.Second
 // has nothing to resume.
 func (c *Client) Stay(ctx context.Context, url string) error {
 	silence := 3 * time.Duration(c.Welcome.PingMS) * time.Millisecond
-	for {
-		quiet, stop := context.WithCancel(ctx)
-		err := c.lost(quiet, silence)
-		stop()
-		if ctx.Err() != nil {
-			return nil
-		}
-		for err != nil {
+	for c.lost(ctx, silence) {
+		for ctx.Err() == nil {
 			try, cancel := context.WithTimeout(ctx, tryTime)
-			err = c.Resume(try, url)
+			err := c.Resume(try, url)
 			cancel()
-			var refused *RefusedError
-			if errors.As(err, &refused) {
-				return err
+			if refused, ok := errors.AsType[*RefusedError](err); ok {
+				return refused
 			}
-			if ctx.Err() != nil {
-				return nil
+			if err == nil {
+				break
 			}
 		}
 		restart, cancel := context.WithTimeout(ctx, tryTime)
-		err = c.Restart(restart) // a socket that is lost again is found by the next round
+		err := c.Restart(restart) // a socket that is lost again is found by the next round
 		cancel()
 		if err == nil {
 			c.change(func() { c.resumed++ })
 		}
 	}
+	return nil
 }
 
-var errSilent = errors.New("silent")
-
-// lost waits until the socket has ended or was silent for too long.
-func (c *Client) lost(ctx context.Context, silence time.Duration) error {
-	for {
+// lost waits until the socket has ended or was silent for too long; false: ctx
+// has ended.
+func (c *Client) lost(ctx context.Context, silence time.Duration) bool {
+	for ctx.Err() == nil {
 		c.mu.Lock()
 		changed, ended, left := c.changed, c.ended, silence-time.Since(c.heard)
 		c.mu.Unlock()
-		if ended != nil {
-			return ended
-		}
-		if left <= 0 {
-			return errSilent
+		if ended != nil || left <= 0 {
+			return true
 		}
 		t := time.NewTimer(left)
 		select {
 		case <-changed:
 		case <-t.C:
 		case <-ctx.Done():
-			t.Stop()
-			return ctx.Err()
 		}
 		t.Stop()
 	}
+	return false
 }
 
 // WaitResumed waits until Stay has taken the place up again n times in all.
