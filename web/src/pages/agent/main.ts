@@ -181,11 +181,16 @@ export class AgentPage extends PageElement {
     if (now === 'left') this.chatOpen = false;
   }
 
-  /** Devices that were looked at before need no second look: the winner goes straight in. */
+  /**
+   * Devices that were looked at before need no second look: the winner goes
+   * straight in, and they open meanwhile. One that does not says so in the call.
+   */
   async #prepare(justWon: boolean): Promise<void> {
     const known = ready();
-    const all = [await this.#media.open('camera'), await this.#media.open('microphone')];
-    if (justWon && known && !all.includes(false)) void this.#enter();
+    const opening = Promise.all([this.#media.open('camera'), this.#media.open('microphone')]);
+    await Promise.resolve(); // the page is still moving
+    if (justWon && known) void this.#enter();
+    await opening;
   }
 
   /** Opened after the end there is no stream to tell them. */
