@@ -192,7 +192,7 @@ func (s *stream) tell(ctx context.Context, id meeting.ID, present bool) string {
 		return unknown
 	}
 	if withdrawn(m, s.who) != nil {
-		return "revoked"
+		return string(meeting.ReasonKicked)
 	}
 	me := participantOf(m, s.who)
 	if present && me != "" && m.State != meeting.Ended {

@@ -148,7 +148,7 @@ func TestFurtherPeople(t *testing.T) {
 		page := h.follow(t, hello(guest.token))
 		page.until("the meeting", func(m told) bool { return m.Type == "meeting" })
 		claire.must("DELETE", "/invitations/"+guestLink.text("id"), nil)
-		page.until("the guest's page is told", func(m told) bool { return m.Type == "bye" && m.Reason == "revoked" })
+		page.until("the guest's page is told", func(m told) bool { return m.Type == "bye" && m.Reason == "kicked" })
 		if bye, err := gc.Wait(ctx, func(m signaltest.Message) bool { return m.Type == "bye" }); err != nil || bye.Reason != "ended" {
 			t.Fatalf("%+v, %v", bye, err) // the room of an ended call is closed as a whole
 		}
