@@ -382,3 +382,11 @@ test('leave says so and closes everything', async (t) => {
   assert.equal(net.all.length, 1);
   assert.deepEqual(heard.at(-1), ['ended', 'left']);
 });
+
+test('an answer asks the browser to begin with a good picture, for each codec once', async (t) => {
+  const { net, legs } = await joined(t);
+  const sdp = 'm=video 9 UDP/TLS/RTP/SAVPF 96 97 98\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rtpmap:98 H264/90000\r\na=fmtp:98 packetization-mode=1\r\n';
+  net.last().say({ type: 'answer', leg: 'publish', id: 1, sdp });
+  for (let i = 0; i < 5; i++) await settle();
+  assert.equal(legs().publish.remoteDescription.sdp, 'm=video 9 UDP/TLS/RTP/SAVPF 96 97 98\r\na=rtpmap:96 VP8/90000\r\na=fmtp:96 x-google-start-bitrate=800\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rtpmap:98 H264/90000\r\na=fmtp:98 packetization-mode=1;x-google-start-bitrate=800\r\n');
+});

@@ -94,3 +94,18 @@ test('the meter is dark in silence and full near clipping', () => {
   assert.equal(cells(new Float32Array(512).fill(0.9)), 10);
   assert.equal(cells(new Float32Array(512).fill(0.018)), 5);
 });
+
+test('the path that packets take decides, not one that was nominated before; where there is plenty the bandwidth is not to blame', () => {
+  const narrow = (at, available) => new Map([
+    ['o', { type: 'outbound-rtp', kind: 'video', timestamp: at, bytesSent: 1, packetsSent: 1, qualityLimitationReason: 'bandwidth' }],
+    ['t', { type: 'transport', selectedCandidatePairId: 'b' }],
+    ['b', { type: 'candidate-pair', nominated: true, currentRoundTripTime: 0.02, availableOutgoingBitrate: available }],
+    ['a', { type: 'candidate-pair', nominated: true, currentRoundTripTime: 0.9, availableOutgoingBitrate: 300_000 }],
+  ]);
+  for (const [available, word] of [[1_900_000, 'good'], [300_000, 'fair']]) {
+    const reader = new StatsReader();
+    let q;
+    for (let i = 1; i < 6; i++) q = reader.measure(narrow(i, available), new Map());
+    assert.deepEqual([q.word, q.rttMs], [word, 20]);
+  }
+});

@@ -35,6 +35,20 @@ type Entry = Record<string, number | string | boolean | undefined> & { type: str
 
 const narrowAfter = 3; // readings: at the beginning every browser feels its way up
 
+const plenty = 1_000_000; // bits per second: room for a good picture and its sound
+
+/** selected is the path that packets take; a browser may have nominated others before it. */
+function selected(report: RTCStatsReport): Entry | undefined {
+  let [path, id] = [undefined as Entry | undefined, undefined as unknown];
+  report.forEach((e: Entry) => {
+    if (e.type === 'transport') id ??= e['selectedCandidatePairId'];
+  });
+  report.forEach((e: Entry, key: string) => {
+    if (e.type === 'candidate-pair' && (id === undefined ? e['nominated'] : key === id)) path = e;
+  });
+  return path;
+}
+
 const none: Sums = { at: 0, bytes: 0, packets: 0, lost: 0 };
 const number = (value: unknown) => (typeof value === 'number' ? value : 0);
 
@@ -103,10 +117,12 @@ export class StatsReader {
         pictures.set(id, sent);
       } else if (e.type === 'remote-inbound-rtp') {
         up.lost += number(e['packetsLost']);
-      } else if (e.type === 'candidate-pair' && e['nominated'] && e['currentRoundTripTime'] !== undefined) {
-        rttMs = Math.round(number(e['currentRoundTripTime']) * 1000);
       }
     });
+    const path = selected(publish);
+    if (path?.['currentRoundTripTime'] !== undefined) rttMs = Math.round(number(path['currentRoundTripTime']) * 1000);
+    // An encoder that began small blames the bandwidth until it has grown, also where there is plenty.
+    if (number(path?.['availableOutgoingBitrate']) > plenty) limited = false;
     subscribe.forEach((e: Entry) => {
       if (e.type !== 'inbound-rtp') return;
       down.at = Math.max(down.at, number(e['timestamp']));
