@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -174,18 +173,10 @@ func (s *scene) end(t *testing.T) {
 	_ = s.stream.ws.CloseNow()
 }
 
-// judged tells whether figures are judged now: alone on the machine, with as
-// many calls as the promise says.
-func judged() bool { return os.Getenv("RINGDOWN_PROMISES") != "" }
-
-// figure prints a figure of a promise, and judges it if it is to be judged.
-func figure(t *testing.T, id, what string, took []time.Duration, limit time.Duration) {
+// figure is promised for the 95th percentile.
+func figure(t *testing.T, id, what string, took []time.Duration, most time.Duration) {
 	t.Helper()
-	got := p95(took)
-	t.Logf("promise %s %s p95 %d ms (at most %d ms)", id, what, got.Milliseconds(), limit.Milliseconds())
-	if judged() && got > limit {
-		t.Errorf("%s: p95 is %s of %d, at most %s", what, got, len(took), limit)
-	}
+	promised(t, id, what+" p95", p95(took), most)
 }
 
 // calls is the size of a measurement: few, unless promises are judged.
