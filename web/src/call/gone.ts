@@ -7,7 +7,10 @@ import { icon } from '../lib/icon';
 import { theLine } from '../lib/parts';
 import type { Reason } from '../lib/signal';
 import { t, text } from '../lib/words';
+import type { LocalMedia } from './media';
 import { initials } from './model';
+import type { Room } from './room';
+import type { MeetingSession } from './session';
 
 /** How long the way back stays open. */
 export const rejoinMs = 10 * 60_000;
@@ -53,16 +56,20 @@ export function gonePage(view: GoneView, acts: GoneActs): TemplateResult {
 }
 
 /**
- * rejoin asks how the meeting stands before it goes back. It gives the sentence
- * to show when it cannot go, "" when it does or when the meeting itself is over
- * (its page is drawn from the meeting).
+ * rejoin asks how the meeting stands before it goes back, with what was on
+ * before. It gives the sentence to show when it cannot go, "" when it does or
+ * when the meeting itself is over: then we are not `gone` any more.
  */
-export async function rejoin(ask: () => Promise<void>, active: () => boolean, enter: () => Promise<void>): Promise<string> {
+export async function rejoin(session: MeetingSession, media: LocalMedia, room: Room, gone: () => boolean): Promise<string> {
   try {
-    await ask();
+    await session.refresh();
   } catch {
     return t('call.gone.still');
   }
-  if (active()) await enter();
+  if (!gone()) return '';
+  const { camera, microphone } = media.wishes;
+  if (camera) await media.open('camera');
+  if (microphone) await media.open('microphone');
+  room.enter();
   return '';
 }

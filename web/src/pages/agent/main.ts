@@ -308,16 +308,7 @@ export class AgentPage extends PageElement {
 
   #rejoin = async (): Promise<void> => {
     this.busy = true;
-    this.failed = await rejoin(
-      () => this.#session!.refresh(),
-      () => this.view === 'gone',
-      async () => {
-        const { camera, microphone } = this.#media.wishes; // what was on before
-        if (camera) await this.#media.open('camera');
-        if (microphone) await this.#media.open('microphone');
-        this.#room!.enter();
-      },
-    );
+    this.failed = await rejoin(this.#session!, this.#media, this.#room!, () => this.view === 'gone');
     if (this.failed) live.say(this.failed);
     this.busy = false;
     this.#changed();
