@@ -28,10 +28,10 @@ for (const name of browsers) {
 
     /** find waits for an element of the shadow root; a wait for a selector misses what changes in there. */
     const find = async (selector) => (await page.waitForFunction((s) => document.querySelector('ringdown-button')?.shadowRoot?.querySelector(s), { polling: 'raf', timeout: 5000 }, selector)).asElement();
-    /** press clicks what stands still: a panel rises for a moment. */
+    /** press clicks what stands still: a panel rises for a moment, or its animation is cancelled. */
     const press = async (selector, options) => {
       const element = await find(selector);
-      await page.evaluate(() => Promise.all(document.querySelector('ringdown-button').shadowRoot.getAnimations().map((animation) => animation.finished)));
+      await page.evaluate(() => Promise.all(document.querySelector('ringdown-button').shadowRoot.getAnimations().map((animation) => animation.finished.catch(() => {}))));
       await element.click(options);
     };
     const there = (selector) => page.evaluate((s) => document.querySelector('ringdown-button').shadowRoot.querySelector(s) !== null, selector);
