@@ -93,8 +93,9 @@ func (a *API) Routes() []httpd.Route {
 		visitor  = httpd.Session(string(meeting.Visitor))
 		agent    = httpd.Session(string(meeting.AgentR))
 		person   = httpd.Session(string(meeting.Visitor), string(meeting.AgentR))
-		creates  = httpd.NewLimiter(time.Second, 30, 0, a.now)          // per address
-		talks    = httpd.NewLimiter(250*time.Millisecond, 60, 0, a.now) // per person
+		creates  = httpd.NewLimiter(time.Second, 30, 0, a.now)           // per address
+		streams  = httpd.NewLimiter(100*time.Millisecond, 300, 0, a.now) // per address: an office comes back at once
+		talks    = httpd.NewLimiter(250*time.Millisecond, 60, 0, a.now)  // per person
 		perIP    = func(l *httpd.Limiter) []httpd.Limit { return []httpd.Limit{httpd.PerIP(l)} }
 		perTalks = []httpd.Limit{httpd.PerCaller(talks)}
 		sends    = httpd.NewLimiter(3*time.Second, 20, 0, a.now) // files, per person
@@ -123,7 +124,7 @@ func (a *API) Routes() []httpd.Route {
 		{Method: "POST", Path: one + "/invitations", Who: httpd.Any(agent, key), Handler: a.invite, Body: 4 << 10, Limits: perTalks},
 		{Method: "DELETE", Path: one + "/invitations/:invitation", Who: httpd.Any(agent, key), Handler: a.revokeInvitation},
 		{Method: "POST", Path: "/v1/links/redeem", Who: httpd.Anyone, Handler: a.redeemLink, Body: 4 << 10},
-		{Method: "GET", Path: "/v1/events", Who: httpd.Proof("session token in hello"), Handler: a.stream},
+		{Method: "GET", Path: "/v1/events", Who: httpd.Proof("session token in hello"), Handler: a.stream, Limits: perIP(streams)},
 		{Method: "GET", Path: "/v1/deliveries", Who: key, Handler: a.listDeliveries},
 		{Method: "GET", Path: "/v1/deliveries/:delivery", Who: key, Handler: a.getDelivery},
 		{Method: "POST", Path: "/v1/deliveries/:delivery/retry", Who: key, Handler: a.retryDelivery},
@@ -192,6 +193,16 @@ func participantOf(m meeting.Meeting, p httpd.Principal) meeting.ParticipantID {
 	case meeting.Observer, meeting.Device: // no door lets them in
 	}
 	return ""
+}
+
+// inside is member for acts of those who are in the call, or were until its end:
+// whoever left before that hears and does nothing in it any more.
+func inside(m meeting.Meeting, p httpd.Principal) (meeting.ParticipantID, error) {
+	id, err := member(m, p)
+	if err == nil && m.Left(id) {
+		return "", fault.New(fault.Conflict, "you have left this call")
+	}
+	return id, err
 }
 
 // member is participantOf for acts that only a member may do.

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -37,36 +39,44 @@ const (
 	downloadTime  = 5 * time.Minute
 	uploadSeats   = 32 // at one time, of all people
 	uploadsOfOne  = 2  // at one time, of one person
+	uploadsFrom   = 8  // at one time, from one address
 	uploadRefused = "too many files are being sent at the moment; try again in a few seconds"
 )
 
-// seats bounds uploads at one time, in all and by person. The zero value is ready.
+// seats bounds uploads at one time: in all, by person and by address. The zero
+// value is ready.
 type seats struct {
 	mu  sync.Mutex
 	all int
-	of  map[string]int
+	of  map[string]int // by person, and by address
 }
 
 // take gives a seat; leave gives it back.
-func (s *seats) take(who string) (leave func(), ok bool) {
+func (s *seats) take(who, address string) (leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.all >= uploadSeats || s.of[who] >= uploadsOfOne {
+	if s.all >= uploadSeats || s.of[who] >= uploadsOfOne || s.of[address] >= uploadsFrom {
 		return nil, false
 	}
 	if s.of == nil {
 		s.of = map[string]int{}
 	}
-	s.all++
-	s.of[who]++
+	s.add(who, address, 1)
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.all--
-		if s.of[who]--; s.of[who] == 0 {
-			delete(s.of, who)
-		}
+		s.add(who, address, -1)
 	}, true
+}
+
+// add counts; mu is held.
+func (s *seats) add(who, address string, n int) {
+	s.all += n
+	for _, key := range []string{who, address} {
+		if s.of[key] += n; s.of[key] == 0 {
+			delete(s.of, key)
+		}
+	}
 }
 
 func (a *API) postFile(c *gin.Context) error {
@@ -85,9 +95,12 @@ func (a *API) postFile(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	id, err := member(m, p)
+	id, err := inside(m, p)
 	if err != nil {
 		return err
+	}
+	if m.State == meeting.Planned {
+		return fault.New(fault.Conflict, "nobody is called yet; send the file when the call has begun")
 	}
 	size := max(0, c.Request.ContentLength)
 	if size > blob.LimitBytes {
@@ -96,7 +109,7 @@ func (a *API) postFile(c *gin.Context) error {
 	if err := m.TakesFile(size); err != nil { // once more when it is posted
 		return err
 	}
-	leave, ok := a.uploads.take(string(m.ID) + string(id))
+	leave, ok := a.uploads.take(string(m.ID)+string(id), httpd.AddressKey(c.ClientIP()))
 	if !ok {
 		return fault.New(fault.TooMany, uploadRefused).With(httpd.RetryAfter, "5")
 	}
@@ -110,12 +123,13 @@ func (a *API) postFile(c *gin.Context) error {
 
 	file := meeting.NewFileID()
 	where := blob.Key{Group: string(m.ID), ID: string(file)}
-	kept, err := a.cfg.Files.Take(ctx, where, meeting.FileName(given), c.Request.Body)
+	sum := sha256.New() // another file under the same key must not pass for the first
+	kept, err := a.cfg.Files.Take(ctx, where, meeting.FileName(given), io.TeeReader(c.Request.Body, sum))
 	if err != nil {
 		return unreceived(err)
 	}
 	msg := from(m, id, key)
-	msg.File = &meeting.File{ID: file, Name: kept.Name, Type: kept.Type, Size: kept.Size, Width: kept.Width, Height: kept.Height}
+	msg.File = &meeting.File{ID: file, Name: kept.Name, Type: kept.Type, Size: kept.Size, Width: kept.Width, Height: kept.Height, Sum: hex.EncodeToString(sum.Sum(nil))}
 	said, err := a.meetings.Post(ctx, m.ID, msg)
 	// Bytes that surely belong to no message go at once. If it is not sure, the
 	// sweep decides.
@@ -171,7 +185,7 @@ func (a *API) getFile(c *gin.Context) error {
 		return fault.NewInvalid("path:file", "must be a file's id (\"fil_…\")")
 	}
 	if p.Kind == httpd.KindSession {
-		if _, err := member(m, p); err != nil {
+		if _, err := inside(m, p); err != nil {
 			return err
 		}
 	}

@@ -40,14 +40,8 @@ func hosts(m meeting.Meeting, p httpd.Principal) error {
 	if p.Kind != httpd.KindSession {
 		return nil
 	}
-	id, err := member(m, p)
-	if err != nil {
-		return err
-	}
-	if me, _ := m.Participant(id); me.Gone() && m.State != meeting.Ended {
-		return fault.New(fault.Conflict, "you have left this call")
-	}
-	return nil
+	_, err := inside(m, p)
+	return err
 }
 
 func (a *API) listInvitations(c *gin.Context) error {

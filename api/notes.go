@@ -48,7 +48,7 @@ func (a *API) listNotes(c *gin.Context) error {
 		return err
 	}
 	if p.Kind == httpd.KindSession {
-		if _, err := member(m, p); err != nil {
+		if _, err := inside(m, p); err != nil {
 			return err
 		}
 	}
@@ -80,6 +80,11 @@ func (a *API) saveNote(c *gin.Context) error {
 	n := meeting.Note{Author: me.Agent, Name: me.Name, Text: *in.Text}
 	if err := a.meetings.SaveNote(c.Request.Context(), m.ID, n); err != nil {
 		return err
+	}
+	if m.Left(id) { // what the others wrote since is not theirs to read
+		n.At = a.now().UTC().Truncate(time.Millisecond)
+		c.JSON(http.StatusOK, gin.H{"notes": []wireNote{note(n, me.Agent)}})
+		return nil
 	}
 	return a.answerNotes(c, m.ID, p)
 }

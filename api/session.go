@@ -258,7 +258,7 @@ func (a *API) endMeeting(c *gin.Context) error {
 	by := meeting.Role("")
 	if p.Kind == httpd.KindSession {
 		if m.State != meeting.Ended {
-			if _, err := member(m, p); err != nil {
+			if _, err := inside(m, p); err != nil {
 				return err
 			}
 		}
@@ -280,7 +280,7 @@ func (a *API) listMessages(c *gin.Context) error {
 		return err
 	}
 	if p.Kind == httpd.KindSession {
-		if _, err := member(m, p); err != nil {
+		if _, err := inside(m, p); err != nil {
 			return err
 		}
 	}
@@ -311,7 +311,7 @@ func (a *API) postMessage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	id, err := member(m, p)
+	id, err := inside(m, p)
 	if err != nil {
 		return err
 	}

@@ -195,6 +195,9 @@ func (s *stream) tell(ctx context.Context, id meeting.ID, present bool) string {
 		return string(meeting.ReasonKicked)
 	}
 	me := participantOf(m, s.who)
+	if m.Left(me) {
+		me = "" // how it ends is theirs to know, what is said no longer
+	}
 	if present && me != "" && m.State != meeting.Ended {
 		// If it cannot be written nobody is called absent for it; see meeting.Clock.
 		_ = s.api.meetings.Seen(ctx, m, me)
@@ -202,7 +205,7 @@ func (s *stream) tell(ctx context.Context, id meeting.ID, present bool) string {
 	if s.send(ctx, gin.H{"type": "meeting", "meeting": s.api.meeting(m, s.who)}) != nil {
 		return unknown
 	}
-	if me == "" { // an agent who has not won reads no chat
+	if me == "" { // neither does an agent who has not won read the chat
 		return ""
 	}
 	ms, err := s.api.meetings.Messages(ctx, id, s.last)

@@ -389,3 +389,46 @@ func TestInvitationTimes(t *testing.T) {
 		})
 	})
 }
+
+// Who has left does and hears nothing more in a call that goes on, whatever
+// their page still holds; only their own note stays theirs.
+func TestWhoHasLeftIsOutside(t *testing.T) {
+	leak.Check(t)
+	onBoth(t, func(t *testing.T, h *house) {
+		made := h.must(201, "POST", "/v1/meetings", bearer(h.key), map[string]any{"queue": "advice", "ring": "now"})
+		visitor := h.redeem(made.text("links.visitor"), "")
+		agent := h.redeem(made.text("links.agent"), "device-of-marie-1234")
+		agent.must("POST", "/accept", map[string]string{"name": "Marie"})
+		agent.must("POST", "/messages", map[string]string{"text": "before"})
+		asked := h.must(201, "POST", "/v1/meetings/"+made.text("id")+"/invitations", bearer(agent.token), map[string]string{"role": "agent", "name": "Paul"})
+		colleague := h.redeem(asked.text("link"), "")
+		colleague.must("POST", "/join", map[string]any{})
+		page := h.follow(t, hello(colleague.token))
+		page.until("the chat", func(m told) bool { return m.Type == "message" })
+		colleague.must("POST", "/leave", nil)
+		agent.must("POST", "/messages", map[string]string{"text": "after"})
+		agent.must("PUT", "/notes/mine", map[string]string{"text": "of Marie"})
+		for _, try := range [][2]string{{"POST", "/end"}, {"GET", "/notes"}, {"GET", "/messages"}, {"POST", "/messages"}, {"GET", "/invitations"}} {
+			var body any
+			if try[1] == "/messages" && try[0] == "POST" {
+				body = map[string]string{"text": "still there"}
+			}
+			if a := colleague.do(try[0], try[1], body); a.status != 409 || a.text("code") != "conflict" {
+				t.Errorf("%s %s: %s", try[0], try[1], a)
+			}
+		}
+		if a := colleague.must("PUT", "/notes/mine", map[string]string{"text": "of Paul"}); strings.Contains(string(a.raw), "of Marie") {
+			t.Errorf("reads what came later: %s", a)
+		}
+		agent.must("POST", "/end", nil)
+		page.until("the end", func(m told) bool {
+			if m.Type == "message" {
+				t.Error("the stream tells what was said after they had left")
+			}
+			return m.Meeting.State == "ended"
+		})
+		if a := visitor.do("GET", "/messages", nil); a.status != 200 || !strings.Contains(string(a.raw), "after") {
+			t.Errorf("who stayed to the end reads the chat: %s", a)
+		}
+	})
+}

@@ -7,6 +7,17 @@ type nobody struct{}
 
 func (nobody) Tell(Event) {}
 
+// Resumable tells whose peer the word belongs to, if there still is one.
+func (h *Hub) Resumable(id ResumeID) (Grant, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.resumable[id]
+	if p == nil {
+		return Grant{}, false
+	}
+	return p.grant, true
+}
+
 // Resume lets a new connection take over the peer of an older one, with its legs
 // and its tracks: the others notice nothing, or that somebody is back. The older
 // sink, if there still is one, is ended with [Duplicate]. The new sink's first

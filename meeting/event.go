@@ -61,6 +61,7 @@ type File struct {
 	Size   int64  `json:"size"` // bytes as kept
 	Width  int    `json:"width,omitempty"`
 	Height int    `json:"height,omitempty"` // pixels, images only
+	Sum    string `json:"sum,omitempty"`    // SHA-256 of what was sent, hex; for us only
 }
 
 // Note is what one agent wrote down in a meeting; there is one per agent.

@@ -254,6 +254,9 @@ func say(m Meeting, msg Message, now time.Time) (Meeting, []Event, error) {
 	if m.State == Ended && msg.Via == "" {
 		return m, nil, overFault(m)
 	}
+	if m.Left(msg.From) { // perhaps while a file was on its way
+		return m, nil, leftFault()
+	}
 	s := begin(m, now)
 	if msg.File != nil {
 		if err := m.TakesFile(msg.File.Size); err != nil {
@@ -267,6 +270,9 @@ func say(m Meeting, msg Message, now time.Time) (Meeting, []Event, error) {
 	m, ev := s.done()
 	return m, ev, nil
 }
+
+// leftFault is the answer to whoever acts in a call that they have left.
+func leftFault() error { return fault.New(fault.Conflict, "you have left this call") }
 
 // overFault is the answer to whoever comes after the end.
 func overFault(m Meeting) error {

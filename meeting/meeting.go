@@ -113,6 +113,13 @@ func (p Participant) Here() bool { return !p.JoinedAt.IsZero() && p.LeftAt.IsZer
 // come back.
 func (p Participant) Gone() bool { return !p.LeftAt.IsZero() && p.Reason != ReasonNetwork }
 
+// Left tells whether somebody has gone while the others go on or went on: by
+// choice, or because their invitation was withdrawn or not used.
+func (m Meeting) Left(id ParticipantID) bool {
+	p, ok := m.Participant(id)
+	return ok && p.Gone() && (m.State != Ended || p.LeftAt.Before(m.EndedAt))
+}
+
 // awaited tells whether p was asked in and has not come yet: nobody waits for
 // them, and they hold a place.
 func (p Participant) awaited() bool { return p.Invited && p.JoinedAt.IsZero() && p.LeftAt.IsZero() }

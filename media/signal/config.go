@@ -20,7 +20,8 @@ type Config struct {
 	// participant; nil means none.
 	ICEServers func(media.Grant) []ICEServer
 
-	MaxConnections int           // at one time, joined or not; default 2000
+	MaxConnections int           // that have joined, at one time; default 2000
+	MaxWaiting     int           // that have not said hello yet; default 500
 	HelloTimeout   time.Duration // from the upgrade to the hello; default 5 s
 	Ping           time.Duration // between pings; three without an answer are death; default 1 s
 	WriteTimeout   time.Duration // for one message; default 5 s
@@ -35,6 +36,9 @@ func (c Config) Validate() error {
 	if c.MaxConnections < 0 {
 		errs = append(errs, fmt.Errorf("MaxConnections: %d is negative", c.MaxConnections))
 	}
+	if c.MaxWaiting < 0 {
+		errs = append(errs, fmt.Errorf("MaxWaiting: %d is negative", c.MaxWaiting))
+	}
 	for name, d := range map[string]time.Duration{"HelloTimeout": c.HelloTimeout, "Ping": c.Ping, "WriteTimeout": c.WriteTimeout} {
 		if d < 0 {
 			errs = append(errs, fmt.Errorf("%s: %s is negative", name, d))
@@ -46,6 +50,9 @@ func (c Config) Validate() error {
 func (c Config) withDefaults() Config {
 	if c.MaxConnections == 0 {
 		c.MaxConnections = 2000
+	}
+	if c.MaxWaiting == 0 {
+		c.MaxWaiting = 500
 	}
 	if c.HelloTimeout == 0 {
 		c.HelloTimeout = 5 * time.Second

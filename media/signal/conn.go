@@ -21,10 +21,12 @@ import (
 // outgoingQueue bounds the messages that wait for a client.
 const outgoingQueue = 256
 
-// A client may send 50 messages a second and save up 5 seconds of them.
+// A client may send 50 messages a second and save up 5 seconds of them, over all
+// of its sockets. A new socket counts as many.
 const (
 	messagesPerSecond = 50
 	messagesBurst     = 5 * messagesPerSecond
+	helloCost         = 25
 )
 
 // The legs of a client of this protocol.
@@ -45,6 +47,8 @@ type conn struct {
 	server *Server
 	ws     *websocket.Conn
 	log    *slog.Logger
+	in     bool          // it has joined; guarded by Server.mu
+	budget *rate.Limiter // of its participant; set before it joins
 
 	out  chan outgoing
 	quit chan struct{} // closed by goAway
@@ -86,13 +90,12 @@ func (c *conn) readAll(ctx context.Context) {
 	if p == nil {
 		return
 	}
-	limit := rate.NewLimiter(messagesPerSecond, messagesBurst)
 	for {
 		data, text, err := c.readOne(ctx, 3*c.server.cfg.Ping)
 		if err != nil {
 			return
 		}
-		if !limit.Allow() {
+		if !c.budget.Allow() {
 			c.fatal(codeFlood, "more than 50 messages a second")
 			p.End(media.Overload)
 			return
@@ -148,20 +151,33 @@ func (c *conn) handshake(ctx context.Context) *media.Peer {
 		return c.refuse(&problem{codeBadToken, "the token is not valid"})
 	}
 	c.log = c.log.With("room", grant.Room, "participant", grant.Participant)
+	if c.budget = c.server.joined(c, grant); c.budget == nil {
+		return c.refuse(&problem{codeFlood, tooOften})
+	}
 	return c.join(ctx, grant)
 }
 
+const tooOften = "too many connections of this participant; wait a few seconds"
+
 // resume takes over the peer of an older connection.
 func (c *conn) resume(id media.ResumeID) *media.Peer {
-	c.mu.Lock() // nothing is told before the log knows whose connection this is
-	defer c.mu.Unlock()
-	if c.peer = c.server.hub.Resume(id, c); c.peer != nil {
-		g := c.peer.Grant()
-		c.log = c.log.With("room", g.Room, "participant", g.Participant)
-		return c.peer
+	gone := &problem{codeGone, "there is nothing to resume; join again"}
+	g, ok := c.server.hub.Resumable(id)
+	if !ok {
+		return c.refuse(gone)
 	}
-	c.enqueue(encode(errorMessage(&problem{codeGone, "there is nothing to resume; join again"}, true)), websocket.StatusPolicyViolation)
-	return nil
+	c.log = c.log.With("room", g.Room, "participant", g.Participant)
+	if c.budget = c.server.joined(c, g); c.budget == nil {
+		return c.refuse(&problem{codeFlood, tooOften})
+	}
+	p := c.server.hub.Resume(id, c)
+	if p == nil {
+		return c.refuse(gone)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.peer = p
+	return p
 }
 
 func (c *conn) join(ctx context.Context, grant media.Grant) *media.Peer {
@@ -223,11 +239,11 @@ func (c *conn) handle(p *media.Peer, data []byte, text bool) {
 func (c *conn) Tell(e media.Event) {
 	switch e := e.(type) {
 	case media.Welcome:
-		c.send(welcomeMessage(e, c.server.cfg)) // first: it waits for resume to end
 		c.log.Info("joined", "resumed", e.Resumed)
+		c.send(welcomeMessage(e, c.server.cfg))
 	case media.Bye:
-		c.finish(bye{Type: "bye", Reason: e.Reason}, websocket.StatusNormalClosure)
 		c.log.Info("left", "reason", e.Reason)
+		c.finish(bye{Type: "bye", Reason: e.Reason}, websocket.StatusNormalClosure)
 	default:
 		if m := eventMessage(e); m != nil {
 			c.send(m)

@@ -227,3 +227,64 @@ func TestM9_viewer_that_stalls_hurts_nobody(t *testing.T) {
 		t.Errorf("two seconds of pictures took the other viewer %s", took)
 	}
 }
+
+// A new socket brings no new budget: who floods by reconnecting is refused, and
+// nobody else is cut for it.
+func TestM9_reconnecting_is_no_way_to_flood(t *testing.T) {
+	leak.Check(t)
+	n := start(t)
+	a, b := n.dial(may("r", "a")), n.dial(may("r", "b"))
+	var refused *signaltest.RefusedError
+	for range 50 {
+		for i := range 200 {
+			word := []string{"good", "weak"}[i%2]
+			if a.Send(map[string]any{"type": "quality", "word": word, "side": "upload"}) != nil {
+				break
+			}
+		}
+		if err := a.Resume(in(t), n.url); errors.As(err, &refused) {
+			break
+		}
+	}
+	if refused == nil || refused.Message.Code != "flood" && refused.Message.Code != "gone" {
+		t.Fatalf("never refused: %+v", refused)
+	}
+	if err := b.Send(map[string]any{"type": "quality", "word": "good", "side": "upload"}); err != nil {
+		t.Errorf("the other side was cut: %v", err)
+	}
+	await(t, b, func(m signaltest.Message) bool { return m.Type == "ping" })
+	for _, m := range b.Messages() {
+		if m.Type == "bye" {
+			t.Errorf("the other side was sent away: %s", m.Reason)
+		}
+	}
+}
+
+// Those who never say hello have places of their own.
+func TestSilentSocketsTakeNoPlaceOfCallers(t *testing.T) {
+	leak.Check(t)
+	n := start(t, func(_ *media.Config, c *signal.Config) { c.MaxWaiting, c.HelloTimeout = 3, time.Second })
+	a := n.dial(may("r", "a"))
+	for range 3 {
+		ws, err := signaltest.Open(in(t), n.url, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = ws.CloseNow() }()
+	}
+	if ws, err := signaltest.Open(in(t), n.url, ""); err == nil {
+		_ = ws.CloseNow()
+		t.Error("more may wait than there are places")
+	}
+	await(t, a, func(m signaltest.Message) bool { return m.Type == "ping" })
+	for { // their time is over after a second
+		c, err := signaltest.Dial(in(t), n.url, may("r", "b"))
+		if err == nil {
+			c.Close()
+			return
+		}
+		if in(t).Err() != nil {
+			t.Fatal(err)
+		}
+	}
+}

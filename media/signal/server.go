@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/time/rate"
 
 	"ringdown/media"
 )
@@ -39,7 +41,9 @@ type Server struct {
 	mu      sync.Mutex // guards what follows
 	closing bool
 	conns   map[*conn]struct{}
-	running sync.WaitGroup // added to under mu while not closing
+	waiting int                      // of them, those that have not joined
+	budgets map[string]*rate.Limiter // of messages, by who sends them
+	running sync.WaitGroup           // added to under mu while not closing
 }
 
 // New checks its arguments and starts nothing.
@@ -47,7 +51,7 @@ func New(hub *media.Hub, v Verifier, cfg Config, log *slog.Logger) (*Server, err
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("signal: %w", err)
 	}
-	return &Server{hub: hub, verify: v, cfg: cfg.withDefaults(), log: log, conns: map[*conn]struct{}{}}, nil
+	return &Server{hub: hub, verify: v, cfg: cfg.withDefaults(), log: log, conns: map[*conn]struct{}{}, budgets: map[string]*rate.Limiter{}}, nil
 }
 
 // ServeHTTP upgrades a request and serves the connection until it ends.
@@ -90,21 +94,52 @@ func offersSubprotocol(h http.Header) bool {
 	return false
 }
 
+// enter takes a connection in. Those that have not said who they are have places
+// of their own, so that they cannot take those of callers.
 func (s *Server) enter(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing || len(s.conns) >= s.cfg.MaxConnections {
+	if s.closing || s.waiting >= s.cfg.MaxWaiting || len(s.conns)-s.waiting >= s.cfg.MaxConnections {
 		return false
 	}
 	s.conns[c] = struct{}{}
+	s.waiting++
 	s.running.Add(1)
 	return true
+}
+
+// joined moves a connection from those that wait, and returns what its
+// participant may still send: a new socket does not bring a new budget, and costs
+// some of it. nil: it is spent.
+func (s *Server) joined(c *conn, g media.Grant) *rate.Limiter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	who := string(g.Room) + "/" + string(g.Participant)
+	budget := s.budgets[who]
+	if budget == nil {
+		budget = rate.NewLimiter(messagesPerSecond, messagesBurst)
+		s.budgets[who] = budget
+	}
+	if !budget.AllowN(time.Now(), helloCost) {
+		return nil
+	}
+	c.in = true
+	s.waiting--
+	return budget
 }
 
 func (s *Server) leave(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
+	if !c.in {
+		s.waiting--
+	}
+	for who, budget := range s.budgets { // whoever has been quiet needs no memory
+		if budget.Tokens() >= messagesBurst {
+			delete(s.budgets, who)
+		}
+	}
 	s.running.Done()
 }
 
