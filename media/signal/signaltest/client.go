@@ -64,6 +64,8 @@ type Client struct {
 	resumed  int       // how often Stay took the place up again
 	ended    error     // why reading ended
 	pub, sub *webrtc.PeerConnection
+	pcs      []*webrtc.PeerConnection // all there ever were
+	closed   bool
 	offers   int
 	outgoing []*Outgoing
 	incoming []*Incoming
@@ -405,6 +407,14 @@ func (c *Client) connection(leg string) (*webrtc.PeerConnection, error) {
 		}
 		_ = c.Send(m) // a socket that is gone ends the reader
 	})
+	closed := false
+	c.change(func() {
+		c.pcs = append(c.pcs, pc)
+		closed = c.closed
+	})
+	if closed { // an offer that came while the client was closed
+		return nil, errors.Join(errors.New("the client is closed"), pc.GracefulClose())
+	}
 	return pc, nil
 }
 
@@ -432,14 +442,11 @@ func (c *Client) Drop() { _ = c.ws.CloseNow() }
 func (c *Client) Close() {
 	_ = c.ws.Close(websocket.StatusNormalClosure, "")
 	c.cancel()
-	c.mu.Lock()
-	pub, sub := c.pub, c.sub
-	c.mu.Unlock()
+	var pcs []*webrtc.PeerConnection
+	c.change(func() { pcs, c.closed = c.pcs, true })
 	var errs []error
-	for _, pc := range []*webrtc.PeerConnection{pub, sub} {
-		if pc != nil {
-			errs = append(errs, pc.GracefulClose())
-		}
+	for _, pc := range pcs {
+		errs = append(errs, pc.GracefulClose())
 	}
 	_ = errors.Join(errs...) // a test that cares looks at what was received
 	c.wg.Wait()
