@@ -179,16 +179,13 @@ func (a *API) retryDelivery(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.State == outbox.Pending {
-		return fault.New(fault.Conflict, "this delivery has not ended: it is tried again by itself")
-	}
 	if !d.ExpiresAt.IsZero() && !d.ExpiresAt.After(a.now()) {
 		return fault.New(fault.Conflict, "the time of this delivery is over: a ring is fresh or not sent")
 	}
 	ctx := c.Request.Context()
 	err = a.cfg.Deliveries.Requeue(ctx, d.ID, d.State, a.now())
 	if errors.Is(err, meeting.ErrNoRow) {
-		return fault.New(fault.Conflict, "somebody else has just asked for it")
+		return fault.New(fault.Conflict, "it is being sent right now, or somebody else has just asked for it")
 	}
 	if err != nil {
 		return err

@@ -50,7 +50,8 @@ func TestD6_no_human_sends_a_late_ring(t *testing.T) {
 		{"a failed ring that still rings", outbox.Failed, now.Add(time.Second), false, ""},
 		{"an expired ring", outbox.Expired, now, false, fault.Conflict},
 		{"a delivered ring of yesterday", outbox.Delivered, now.Add(-24 * time.Hour), false, fault.Conflict},
-		{"one that waits", outbox.Pending, time.Time{}, false, fault.Conflict},
+		{"one that waits for its next try", outbox.Pending, now.Add(time.Hour), false, ""},
+		{"one that is on its way", outbox.Pending, time.Time{}, true, fault.Conflict},
 		{"one that somebody else retries", outbox.Failed, time.Time{}, true, fault.Conflict},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -302,8 +302,13 @@ func (m *memory) Requeue(_ context.Context, delivery int64, from outbox.State, n
 		return err
 	}
 	r := m.row(delivery)
-	if r == nil || r.State != from || from == outbox.Pending {
+	if r == nil || r.State != from || from == outbox.Pending && r.lease.After(now) {
 		return meeting.ErrNoRow
+	}
+	if from == outbox.Pending {
+		r.Next = now
+		m.wake()
+		return nil
 	}
 	if tooLate := !r.ExpiresAt.After(now); tooLate {
 		r.ExpiresAt = time.Time{}

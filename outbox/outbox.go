@@ -182,7 +182,9 @@ type Store interface {
 	// whole schedule before it. A failed or expired one goes back to its place,
 	// before its followers unless one of them is on its way; a delivered one goes
 	// to the replayed ones. One that is too late by now will not expire any more: a
-	// human wants it sent. meeting.ErrNoRow if there is none in that state.
+	// human wants it sent. One that is Pending is due now, with the rest of its
+	// schedule; what waits before it in its Dest still goes first. meeting.ErrNoRow if
+	// there is none in that state, or it is on its way.
 	Requeue(ctx context.Context, delivery int64, from State, now time.Time) error
 	// Counts counts each target's deliveries, all at one instant.
 	Counts(ctx context.Context) (map[string]Counts, error)

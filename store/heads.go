@@ -196,6 +196,13 @@ func (o *Outbox) Requeue(ctx context.Context, delivery int64, from outbox.State,
 		if err := o.lockDestsOf(ctx, tx, ids); err != nil {
 			return false, err
 		}
+		if from == outbox.Pending {
+			n, err := exec(ctx, tx, `update delivery set next_at = $1 where id = $2 and state = 'pending' and lease_until <= $1`, ms(now), delivery)
+			if err == nil && n == 0 {
+				err = meeting.ErrNoRow
+			}
+			return true, err
+		}
 		n, err := exec(ctx, tx, `update delivery set `+again+`, lane = case when state = 'delivered' then 1 else lane end,
 	expires_at = case when expires_at <= $1 then 0 else expires_at end
 where id = $2 and state = $3 and state <> 'pending'`, ms(now), delivery, string(from))

@@ -351,7 +351,7 @@ func (d *deliveryTail) Run(c *console) error {
 			return err
 		}
 	}
-	for c.sleep(d.Every) {
+	for c.sleep(max(d.Every, soonest)) {
 		for id := range waiting {
 			raw, err := d.call(c, http.MethodGet, "/v1/deliveries/"+url.PathEscape(id), nil)
 			if err == nil {

@@ -284,7 +284,7 @@ func (m *meetingWatch) Run(c *console) error {
 				e.print(c.out)
 			}
 		}
-		if over || !c.sleep(m.Every) {
+		if over || !c.sleep(max(m.Every, soonest)) {
 			return nil
 		}
 	}

@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// soonest is how often a command that follows looks, at the most.
+const soonest = 200 * time.Millisecond
+
 // remote is a running daemon.
 type remote struct {
 	URL     string `env:"RINGDOWN_URL" default:"http://localhost:8080" help:"Address of the daemon."`

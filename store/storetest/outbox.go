@@ -215,6 +215,13 @@ func requeue(t *testing.T, e Engine) {
 	// The third is on its way: those before it wait for it, then go in order.
 	ring := must[[]outbox.Delivery](t)(o.List(t.Context(), outbox.Filter{State: outbox.Expired}))[0]
 	ok(t, o.Requeue(t.Context(), ring.ID, outbox.Expired, after(2*time.Second)))
+	// One that waits for its next try is due when somebody asks.
+	ok(t, o.Requeue(t.Context(), ring.ID, outbox.Pending, after(time.Second)))
+	equal(t, must[outbox.Delivery](t)(o.Delivery(t.Context(), ring.Public)).Next, after(time.Second))
+	ok(t, o.Requeue(t.Context(), ring.ID, outbox.Pending, after(2*time.Second)))
+	if err := o.Requeue(t.Context(), third[0].ID, outbox.Pending, after(2*time.Second)); !errors.Is(err, meeting.ErrNoRow) {
+		t.Errorf("one that is on its way: %v", err)
+	}
 	ok(t, o.Requeue(t.Context(), first.ID, outbox.Failed, after(2*time.Second)))
 	equal(t, len(claim(t, s, after(3*time.Second))), 0)
 	finish(t, s, done(third[0], outbox.Pending, after(3*time.Second)))

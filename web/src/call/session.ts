@@ -71,7 +71,10 @@ export class MeetingSession extends Emitter<SessionEvents> {
     this.#events.on('meeting', (meeting) => this.#take(meeting));
     this.#events.on('message', (message) => this.#hear(message));
     this.#events.on('notes', (notes) => this.emit('notes', notes as readonly Note[]));
-    this.#events.on('state', () => this.emit('change', undefined));
+    this.#events.on('state', (state) => {
+      if (state === 'connected') this.#sendWaiting();
+      this.emit('change', undefined);
+    });
     this.#events.on('bye', () => void this.#again());
   }
 
@@ -177,6 +180,11 @@ export class MeetingSession extends Emitter<SessionEvents> {
       this.pending = [...this.pending, pending];
       void this.#send(pending);
     }
+  }
+
+  /** What could not be sent while we were out of touch goes out once we are back. */
+  #sendWaiting(): void {
+    for (const pending of this.pending) if (pending.failed && !pending.refused) this.again(pending);
   }
 
   /** again tries a failed message once more, under the same key. */
