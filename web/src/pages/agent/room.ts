@@ -120,7 +120,7 @@ export function summaryPage(session: MeetingSession, notes: Notes, left: '' | 'l
   const { meeting } = session;
   const name = who(meeting);
   const known = visitorName(meeting);
-  const ended = left === 'late' ? t('left.gone-late') : left && meeting.state !== 'ended' ? t('agent.left') : meeting.reason === 'network' ? t('left.by-network') : meeting.ended_by === 'visitor' ? t('left.by-other', { name }) : meeting.ended_by === 'agent' ? t('left.by-you') : meeting.reason === 'expired' ? t('left.by-limit') : '';
+  const ended = left === 'late' ? t('left.gone-late') : left && meeting.state !== 'ended' ? t('call.left-alone') : meeting.reason === 'network' ? t('left.by-network') : meeting.ended_by === 'visitor' ? t('left.by-other', { name }) : meeting.ended_by === 'agent' ? t('left.by-you') : meeting.reason === 'expired' ? t('left.by-limit') : '';
   return html`<div class="stack stack--loose single" data-test="ended">
     ${theLine('ended', known ? html`<b>${initials(known)}</b>` : icon('user'), icon('user'))}
     <div class="stack stack--tight"><h1 tabindex="-1">${t('left.title')}</h1><p class="lead">${ended}</p></div>

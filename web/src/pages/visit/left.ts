@@ -37,6 +37,11 @@ export function leftPage(view: LeftView, acts: LeftActs): TemplateResult {
   return view.meeting.answered_at ? answered(view, acts) : unanswered(view, acts, view.meeting.outcome ?? 'cancelled');
 }
 
+/** goesOn tells whether others of the visitor's side are still in the call that we left. */
+function goesOn(meeting: Meeting): boolean {
+  return meeting.state === 'active' && meeting.participants.some((p) => p.role === 'visitor' && p.here && p.id !== meeting.you?.participant);
+}
+
 function answered(view: LeftView, acts: LeftActs): TemplateResult {
   const { meeting } = view;
   const name = agentName(meeting) ?? t('call.advisor');
@@ -46,7 +51,7 @@ function answered(view: LeftView, acts: LeftActs): TemplateResult {
   const where = meeting.site.name ?? host(url); // a site's redirect is one of its own pages
   return html`<div class="stack stack--loose single" data-test="ended">
     ${theLine('ended', initials(visitorName(meeting)) || icon('user'), initials(name) || icon('user'))}
-    <div class="stack stack--tight"><h1 tabindex="-1">${view.late ? t('left.over') : t('left.title')}</h1><p class="lead">${[spoke, view.late ? '' : view.tooLate ? t('left.gone-late') : whoEnded(meeting, view.left, name)].filter(Boolean).join(' ')}</p></div>
+    <div class="stack stack--tight"><h1 tabindex="-1">${view.late ? t('left.over') : t('left.title')}</h1><p class="lead">${[spoke, view.late ? '' : view.tooLate ? t('left.gone-late') : goesOn(meeting) ? t('call.left-alone') : whoEnded(meeting, view.left, name)].filter(Boolean).join(' ')}</p></div>
     ${view.seconds !== undefined && url
       ? html`<div class="banner left__go"><span aria-hidden="true">${icon('arrow-right')}</span><p>${t('left.back-in', { n: view.seconds, host: where })}</p><button type="button" class="btn btn--ghost" data-test="stay" @click=${acts.stay}>${t('left.stay')}</button></div>`
       : nothing}
