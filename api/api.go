@@ -94,7 +94,7 @@ func (a *API) Routes() []httpd.Route {
 		agent    = httpd.Session(string(meeting.AgentR))
 		person   = httpd.Session(string(meeting.Visitor), string(meeting.AgentR))
 		creates  = httpd.NewLimiter(time.Second, 30, 0, a.now)           // per address
-		streams  = httpd.NewLimiter(100*time.Millisecond, 300, 0, a.now) // per address: an office comes back at once
+		streams  = httpd.NewLimiter(20*time.Millisecond, 2000, 0, a.now) // per address: an office comes back at once
 		talks    = httpd.NewLimiter(250*time.Millisecond, 60, 0, a.now)  // per person
 		perIP    = func(l *httpd.Limiter) []httpd.Limit { return []httpd.Limit{httpd.PerIP(l)} }
 		perTalks = []httpd.Limit{httpd.PerCaller(talks)}

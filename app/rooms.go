@@ -125,8 +125,9 @@ func reasonOf(why meeting.Reason) media.Reason {
 
 // signalRoute mounts the WebSocket; its token comes in the first message.
 func signalRoute(h http.Handler) httpd.Route {
-	// An office behind one address comes back at once after a restart of ours.
-	opens := httpd.NewLimiter(100*time.Millisecond, 300, 0, time.Now)
+	// An office behind one address comes back at once after a restart of ours; but
+	// it cannot take all the places of those who have not said hello.
+	opens := httpd.NewLimiter(20*time.Millisecond, 400, 0, time.Now)
 	return httpd.Route{
 		Method: http.MethodGet, Path: "/v1/signal", Who: httpd.Proof("media token in hello"), Limits: []httpd.Limit{httpd.PerIP(opens)},
 		Handler: func(c *gin.Context) error {
