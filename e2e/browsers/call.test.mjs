@@ -314,11 +314,13 @@ for (const name of browsers) {
       await (await guest.waitForSelector(hook('chat-input'), { ...within, visible: true })).type('Hello from the guest\n');
       await words(agent, hook('chat-log'), /Paolo Ferri[^]*Hello from the guest/);
 
-      // two screens at once: the newest is large, the other a press away
-      for (const page of [visitor, guest]) {
+      // two screens at once: the newest is large, the other a press away; the
+      // second begins when the agent has the first, or which is newest is anybody's guess
+      for (const [i, page] of [visitor, guest].entries()) {
         await page.bringToFront();
         await press(page, hook('share'));
         await page.waitForSelector(hook('sharing'), within);
+        await agent.waitForFunction((s, n) => document.querySelectorAll(s).length === n, within, hook('screen'), i + 1);
       }
       await agent.bringToFront();
       await words(agent, `.call__large ${hook('screen-words')}`, /Paolo Ferri/);
