@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -47,12 +48,13 @@ func (a *API) listNotes(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	var id meeting.ParticipantID
 	if p.Kind == httpd.KindSession {
-		if _, err := inside(m, p); err != nil {
+		if id, err = member(m, p); err != nil {
 			return err
 		}
 	}
-	return a.answerNotes(c, m.ID, p)
+	return a.answerNotes(c, m, id, p)
 }
 
 func (a *API) saveNote(c *gin.Context) error {
@@ -81,18 +83,18 @@ func (a *API) saveNote(c *gin.Context) error {
 	if err := a.meetings.SaveNote(c.Request.Context(), m.ID, n); err != nil {
 		return err
 	}
-	if m.Left(id) { // what the others wrote since is not theirs to read
-		n.At = a.now().UTC().Truncate(time.Millisecond)
-		c.JSON(http.StatusOK, gin.H{"notes": []wireNote{note(n, me.Agent)}})
-		return nil
-	}
-	return a.answerNotes(c, m.ID, p)
+	return a.answerNotes(c, m, id, p)
 }
 
-func (a *API) answerNotes(c *gin.Context, id meeting.ID, p httpd.Principal) error {
-	notes, err := a.notesFor(c.Request.Context(), id, p)
+// answerNotes answers with the notes as the caller sees them; id is theirs, ""
+// for an API key.
+func (a *API) answerNotes(c *gin.Context, m meeting.Meeting, id meeting.ParticipantID, p httpd.Principal) error {
+	notes, err := a.notesFor(c.Request.Context(), m.ID, p)
 	if err != nil {
 		return err
+	}
+	if m.Left(id) { // what the others wrote since is not theirs to read
+		notes = slices.DeleteFunc(notes, func(n wireNote) bool { return !n.Mine })
 	}
 	c.JSON(http.StatusOK, gin.H{"notes": notes})
 	return nil

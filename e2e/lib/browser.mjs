@@ -97,7 +97,7 @@ export async function newPage(browser, { width = 1280, height = 860 } = {}) {
 export async function watch(page) {
   page.complaints = [];
   page.on('pageerror', (error) => page.complaints.push(String(error)));
-  page.on('console', (message) => message.type() === 'error' && page.complaints.push(message.text()));
+  page.on('console', (message) => message.type() === 'error' && page.complaints.push([message.text(), message.location().url].filter(Boolean).join(' at ')));
   await page.evaluateOnNewDocument(() => {
     const Real = window.RTCPeerConnection;
     window.testPeers = [];
