@@ -111,18 +111,19 @@ func (h *house) scene(t *testing.T, seed uint64, c impair.Conditions) *scene {
 
 // enter joins the room, publishes sound and camera and sends until stop.
 func (p *caller) enter(ctx context.Context, t *testing.T, senders *sync.WaitGroup, stop <-chan struct{}) error {
-	room := p.do("POST", "/join", map[string]bool{"audio": true, "video": true})
-	if room.status != 200 {
-		return fmt.Errorf("%s joins: %s", p.name, room)
+	ticket := func() (string, error) {
+		room := p.do("POST", "/join", map[string]bool{"audio": true, "video": true})
+		if room.status != 200 {
+			return "", fmt.Errorf("join: %s", room)
+		}
+		p.participant = room.text("participant")
+		return room.text("token"), nil
 	}
-	p.participant = room.text("participant")
 	var err error
-	p.client, err = signaltest.Dial(ctx, "ws"+strings.TrimPrefix(p.h.url, "http")+room.text("signal_url"), room.text("token"), signaltest.Options{Via: p.line.via, Eager: true})
+	p.client, p.out, err = signaltest.Enter(ctx, "ws"+strings.TrimPrefix(p.h.url, "http")+"/v1/signal", ticket, signaltest.Options{Via: p.line.via, Eager: true},
+		signaltest.Track{Source: "microphone"}, signaltest.Track{Source: "camera"})
 	if err != nil {
-		return fmt.Errorf("%s joins: %w", p.name, err)
-	}
-	if p.out, err = p.client.Publish(ctx, signaltest.Track{Source: "microphone"}, signaltest.Track{Source: "camera"}); err != nil {
-		return fmt.Errorf("%s publishes: %w", p.name, err)
+		return fmt.Errorf("%s goes in: %w", p.name, err)
 	}
 	senders.Go(func() { send(t, p.out, stop) })
 	return nil

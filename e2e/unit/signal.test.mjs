@@ -14,7 +14,13 @@ class Peer {
     this.config = config;
   }
   addTransceiver(trackOrKind, init) {
-    const sender = { track: typeof trackOrKind === 'string' ? null : trackOrKind, replaceTrack: async (track) => void (sender.track = track) };
+    const sender = {
+      track: typeof trackOrKind === 'string' ? null : trackOrKind,
+      parameters: { encodings: structuredClone(init.sendEncodings ?? [{}]) },
+      replaceTrack: async (track) => void (sender.track = track),
+      getParameters: () => structuredClone(sender.parameters),
+      setParameters: async (parameters) => void (sender.parameters = parameters),
+    };
     const transceiver = { mid: null, direction: init.direction, init, sender, receiver: { track: {} } };
     this.transceivers.push(transceiver);
     return transceiver;
@@ -63,15 +69,15 @@ class Peer {
   }
 }
 
-const welcome = (more = {}) => ({ type: 'welcome', version: 1, room: 'mtg_1', me: 'par_me', ice_servers: [{ urls: ['stun:x'] }], participants: [{ id: 'par_me', role: 'visitor', name: 'Anna', tracks: [] }, { id: 'par_a', role: 'agent', name: 'Marie', tracks: [{ source: 'camera', kind: 'video', muted: false }] }], limits: { tracks: 4, video_bitrate: 1_500_000 }, ping_ms: 2000, resume: 'R', resumed: false, ...more });
+const welcome = (more = {}) => ({ type: 'welcome', version: 1, room: 'mtg_1', me: 'par_me', participants: [{ id: 'par_me', role: 'visitor', name: 'Anna', tracks: [] }, { id: 'par_a', role: 'agent', name: 'Marie', tracks: [{ source: 'camera', kind: 'video', muted: false }] }], limits: { tracks: 4, video_bitrate: 1_500_000 }, ping_ms: 2000, resume: 'R', resumed: false, ...more });
 const microphone = () => ({ source: 'microphone', kind: 'audio', track: { kind: 'audio', enabled: true }, muted: false });
 const camera = (muted = false) => ({ source: 'camera', kind: 'video', track: { kind: 'video', enabled: true }, muted });
 
-function client(t, ticket = async () => ({ url: 'ws://x/v1/signal', token: 'T' })) {
+function client(t, ticket = async () => ({ url: 'ws://x/v1/signal', token: 'T', iceServers: [{ urls: ['stun:x'] }] })) {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   const net = sockets();
   const peers = [];
-  const signal = new Signal({ ticket, open: net.open, peer: (config) => (peers.push(new Peer(config)), peers.at(-1)), giveUpMs: 60_000 });
+  const signal = new Signal({ url: 'ws://x/v1/signal', ticket, open: net.open, peer: (config) => (peers.push(new Peer(config)), peers.at(-1)), giveUpMs: 60_000 });
   const heard = [];
   for (const name of ['state', 'lost', 'ended', 'problem']) signal.on(name, (value) => heard.push([name, value]));
   return { signal, net, peers, heard, tick: (ms) => t.mock.timers.tick(ms), legs: () => ({ subscribe: peers.at(-2), publish: peers.at(-1) }) };
@@ -98,8 +104,59 @@ test('hello first, then the offer, and only then its candidates', async (t) => {
   assert.deepEqual(offer.tracks, [{ mid: '0', kind: 'audio', source: 'microphone', muted: false }, { mid: '1', kind: 'video', source: 'camera', muted: false }]);
   assert.deepEqual(candidate, { type: 'candidate', leg: 'publish', candidate: { candidate: 'offer-candidate' } });
   assert.deepEqual(legs().publish.config.iceServers, [{ urls: ['stun:x'] }]);
-  assert.deepEqual(legs().publish.transceivers[1].init.sendEncodings, [{ maxBitrate: 1_500_000 }]);
+  assert.deepEqual(legs().publish.transceivers[1].sender.parameters.encodings, [{ maxBitrate: 1_500_000 }]);
   assert.deepEqual(heard, [['state', 'connecting'], ['state', 'connected']]);
+});
+
+test('the socket opens while the ticket is on its way, and the offer does not wait for the welcome', async (t) => {
+  let grant;
+  const { signal, net, peers } = client(t, () => new Promise((resolve) => (grant = resolve)));
+  signal.publish([microphone()]);
+  signal.join();
+  net.last().accept();
+  await settle();
+  assert.deepEqual([net.all.length, net.last().sent, peers.length], [1, [], 0]);
+  grant({ url: 'ws://x/v1/signal', token: 'T' });
+  await settle();
+  assert.deepEqual(types(net.last()), ['hello', 'offer', 'candidate']);
+  signal.publish([camera()]); // before the welcome: the same leg's next offer
+  net.last().say(welcome());
+  net.last().say({ type: 'answer', leg: 'publish', id: 1, sdp: 'a' });
+  for (let i = 0; i < 5; i++) await settle();
+  assert.deepEqual(net.last().sent.filter((m) => m.type === 'offer').map((m) => m.tracks.length), [1, 2]);
+  assert.equal(peers.length, 2);
+});
+
+test('a ticket for another node closes the first socket, which hears no token', async (t) => {
+  const { signal, net } = client(t, async () => ({ url: 'ws://y/v1/signal', token: 'T' }));
+  signal.join();
+  net.last().accept();
+  await settle();
+  assert.deepEqual(net.all.map((socket) => [socket.url, socket.closed ?? false]), [['ws://x/v1/signal', true], ['ws://y/v1/signal', false]]);
+  net.last().accept();
+  await settle();
+  assert.deepEqual(net.all.map((socket) => socket.sent.length), [0, 1]);
+  net.last().say(welcome());
+  await settle();
+  assert.equal(signal.state, 'connected');
+});
+
+test('connections of a hello that was never answered are closed, with the socket', async (t) => {
+  const { signal, net, peers, tick } = client(t);
+  signal.publish([microphone()]);
+  signal.join();
+  await settle();
+  net.last().accept();
+  await settle();
+  assert.equal(peers.length, 2);
+  net.last().drop();
+  await settle();
+  assert.ok(peers[0].closed && peers[1].closed);
+  tick(500);
+  await settle();
+  signal.leave();
+  await settle();
+  assert.ok(net.all.length === 2 && net.last().closed && peers.every((peer) => peer.closed));
 });
 
 test('messages are handled in order, each to its end', async (t) => {
@@ -212,6 +269,7 @@ test('three pings of silence lose the socket; a server that has nothing to resum
   await settle();
   assert.equal(net.all.length, 3);
   net.last().accept();
+  await settle();
   assert.deepEqual(net.last().sent[0], { type: 'hello', versions: [1], token: 'T' });
   net.last().say(welcome());
   await settle();
@@ -293,6 +351,7 @@ test('a dead path is mended while the socket lives; after twenty seconds all is 
   }
   assert.ok(seconds > 20 && seconds < 30, `${seconds} s`);
   net.last().accept();
+  await settle();
   assert.equal(net.last().sent[0].token, 'T');
 });
 

@@ -20,6 +20,7 @@ import (
 	"github.com/pion/interceptor"
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
+	"golang.org/x/sync/errgroup"
 )
 
 // Options are what a client does differently from the usual.
@@ -147,6 +148,53 @@ func (r *RefusedError) Error() string {
 // Dial opens the socket, says hello with the token and waits for the welcome.
 // The caller closes the client.
 func Dial(ctx context.Context, url, token string, opts ...Options) (*Client, error) {
+	c, err := begin(ctx, url, opts)
+	if err != nil {
+		return nil, err
+	}
+	err = c.hello(token)
+	if err == nil {
+		err = c.welcome(ctx)
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Enter opens the socket while the token is asked for, and offers its tracks
+// right behind the hello, as a page does. It waits for the answer. The caller
+// closes the client.
+func Enter(ctx context.Context, url string, token func() (string, error), o Options, tracks ...Track) (*Client, []*Outgoing, error) {
+	var c *Client
+	var words string
+	var g errgroup.Group
+	g.Go(func() (err error) { c, err = begin(ctx, url, []Options{o}); return err })
+	g.Go(func() (err error) { words, err = token(); return err })
+	err := g.Wait()
+	if c == nil {
+		return nil, nil, err
+	}
+	if err == nil {
+		err = c.hello(words)
+	}
+	var out []*Outgoing
+	if err == nil {
+		out, err = c.Publish(ctx, tracks...)
+	}
+	if err == nil {
+		err = c.welcome(ctx)
+	}
+	if err != nil {
+		c.Close()
+		return nil, nil, err
+	}
+	return c, out, nil
+}
+
+// begin opens the socket and reads from it.
+func begin(ctx context.Context, url string, opts []Options) (*Client, error) {
 	var o Options
 	if len(opts) > 0 {
 		o = opts[0]
@@ -162,21 +210,24 @@ func Dial(ctx context.Context, url, token string, opts ...Options) (*Client, err
 	live, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c := &Client{opts: o, ws: ws, api: api, live: live, cancel: cancel, changed: make(chan struct{}), mids: map[string]OfferedTrack{}}
 	c.wg.Go(func() { c.read(live) })
-	if err := c.Send(map[string]any{"type": "hello", "versions": []int{1}, "token": token}); err != nil {
-		c.Close()
-		return nil, err
-	}
+	return c, nil
+}
+
+func (c *Client) hello(token string) error {
+	return c.Send(map[string]any{"type": "hello", "versions": []int{1}, "token": token})
+}
+
+// welcome waits for the first message.
+func (c *Client) welcome(ctx context.Context) error {
 	first, err := c.Wait(ctx, func(Message) bool { return true })
 	if err != nil {
-		c.Close()
-		return nil, err
+		return err
 	}
 	if first.Type != "welcome" {
-		c.Close()
-		return nil, &RefusedError{first}
+		return &RefusedError{first}
 	}
 	c.Welcome = first
-	return c, nil
+	return nil
 }
 
 // Open opens a bare WebSocket with the subprotocol.

@@ -107,6 +107,7 @@ export interface Session {
 export interface RoomTicket {
   readonly token: string;
   readonly signal_url: string;
+  readonly ice_servers: readonly RTCIceServer[];
   readonly participant: string;
 }
 

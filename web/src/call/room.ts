@@ -3,7 +3,7 @@
 
 import { Problem, socketURL } from '../lib/api';
 import { Emitter } from '../lib/emitter';
-import { Signal, type Reason, type RemoteTrack } from '../lib/signal';
+import { Signal, type Reason, type RemoteTrack, type Ticket } from '../lib/signal';
 import type { Quality } from '../lib/stats';
 import type { LocalMedia } from './media';
 import type { Role } from './model';
@@ -99,7 +99,7 @@ export class Room extends Emitter<RoomEvents> {
     if (this.#signal && !this.ended) return;
     this.#leaveSignal();
     this.ended = undefined;
-    const signal = new Signal({ ticket: () => this.#ticket(), giveUpMs });
+    const signal = new Signal({ url: socketURL('/v1/signal'), ticket: () => this.#ticket(), giveUpMs });
     this.#signal = signal;
     signal.on('participants', () => this.#tell());
     signal.on('speakers', ({ active }) => {
@@ -165,10 +165,10 @@ export class Room extends Emitter<RoomEvents> {
     for (const p of began) this.emit('shares', p);
   }
 
-  async #ticket(): Promise<{ url: string; token: string }> {
+  async #ticket(): Promise<Ticket> {
     try {
-      const { token, signal_url } = await this.session.join(this.name);
-      return { url: socketURL(signal_url), token };
+      const { token, signal_url, ice_servers } = await this.session.join(this.name);
+      return { url: socketURL(signal_url), token, iceServers: [...ice_servers] };
     } catch (error) {
       if (error instanceof Problem && final(error)) Object.assign(error, { final: true });
       throw error;

@@ -20,6 +20,7 @@ export class PublishLeg {
   #told = false; // the offer is out: candidates may follow
   #early: (RTCIceCandidateInit | null)[] = [];
   #late: RTCIceCandidateInit[] = [];
+  #videoBitrate: number | undefined;
 
   constructor(
     readonly peer: RTCPeerConnection,
@@ -28,7 +29,6 @@ export class PublishLeg {
     changed: () => void,
     /** Called when no offer could be made. */
     private readonly broken: () => void,
-    private readonly videoBitrate?: number,
   ) {
     peer.onicecandidate = ({ candidate }) => {
       const init = candidate ? candidate.toJSON() : null;
@@ -74,8 +74,19 @@ export class PublishLeg {
 
   #add(p: Publication): RTCRtpTransceiver {
     if (p.track) p.track.enabled = !p.muted;
-    const limit = p.kind === 'video' && this.videoBitrate ? { sendEncodings: [{ maxBitrate: this.videoBitrate }] } : {};
+    const limit = p.kind === 'video' ? { sendEncodings: [{ ...(this.#videoBitrate && { maxBitrate: this.#videoBitrate }) }] } : {};
     return this.peer.addTransceiver(sendable(p) ?? p.kind, { direction: 'sendonly', ...limit });
+  }
+
+  /** limit bounds what each picture may take, in bits per second. */
+  async limit(videoBitrate: number): Promise<void> {
+    this.#videoBitrate = videoBitrate;
+    for (const [source, { sender }] of this.#senders) {
+      if (this.#wanted.get(source)?.kind !== 'video') continue;
+      const parameters = sender.getParameters();
+      for (const encoding of parameters.encodings) encoding.maxBitrate = videoBitrate;
+      await sender.setParameters(parameters).catch(() => {}); // the server's own feedback bounds it too
+    }
   }
 
   #negotiate(): void {

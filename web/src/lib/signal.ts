@@ -46,9 +46,12 @@ export interface Speakers {
 export interface Ticket {
   url: string;
   token: string;
+  iceServers?: RTCIceServer[];
 }
 
 export interface SignalOptions {
+  /** Where the ticket most likely leads: the socket is opened while the ticket is on its way. */
+  url: string;
   /** Gets a fresh ticket: the same call that joined the first time. A rejection whose `final` is true ends the call. */
   ticket: () => Promise<Ticket>;
   open?: OpenSocket;
@@ -82,7 +85,6 @@ interface Presence {
 interface Welcome {
   type: 'welcome';
   me: string;
-  ice_servers?: RTCIceServer[];
   participants: Presence[];
   limits?: { video_bitrate?: number };
   ping_ms: number;
@@ -125,6 +127,8 @@ interface Session {
   /** Messages are handled one after the other, each to its end. */
   chain: Promise<void>;
   welcomed: boolean;
+  /** Ours only after the welcome; the old ones stay until then. Undefined while it resumes. */
+  legs: Legs | undefined;
 }
 
 /** The peer connections. They outlive a socket. */
@@ -149,7 +153,7 @@ const fatalReason: Readonly<Record<string, Reason>> = { bad_token: 'expired', ro
 export class Signal extends Emitter<SignalEvents> {
   #session: Session | undefined;
   #legs: Legs | undefined;
-  #url = '';
+  #url: string;
   #state: SignalEvents['state'] | 'idle' = 'idle';
   #tries = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -167,6 +171,7 @@ export class Signal extends Emitter<SignalEvents> {
 
   constructor(private readonly options: SignalOptions) {
     super();
+    this.#url = options.url;
   }
 
   get state(): SignalEvents['state'] | 'idle' {
@@ -200,12 +205,12 @@ export class Signal extends Emitter<SignalEvents> {
   /** publish sends these sources, now and after every reconnection. A null track is a source that is off for now. */
   publish(publications: readonly Publication[]): void {
     for (const p of publications) this.#published.set(p.source, { ...p });
-    this.#legs?.publish.set(this.#published);
+    this.#newest?.publish.set(this.#published);
   }
 
   /** unpublish withdraws a source (it renegotiates; to turn a source off use setMuted). */
   unpublish(source: Source): void {
-    if (this.#published.delete(source)) this.#legs?.publish.set(this.#published);
+    if (this.#published.delete(source)) this.#newest?.publish.set(this.#published);
   }
 
   /** setMuted turns a source off or on without renegotiation, and tells the others. */
@@ -214,7 +219,7 @@ export class Signal extends Emitter<SignalEvents> {
     if (!p || p.muted === muted) return;
     p.muted = muted;
     this.#turned.set(source, Date.now());
-    this.#legs?.publish.refresh(p);
+    this.#newest?.publish.refresh(p);
     this.#session?.wire?.send({ type: 'track', source, muted });
   }
 
@@ -223,7 +228,7 @@ export class Signal extends Emitter<SignalEvents> {
     const p = this.#published.get(source);
     if (!p) return;
     p.track = track;
-    await this.#legs?.publish.refresh(p);
+    await this.#newest?.publish.refresh(p);
   }
 
   /** leave says goodbye and ends everything. */
@@ -235,8 +240,7 @@ export class Signal extends Emitter<SignalEvents> {
   /** retry skips the wait for the next try (the network came back, the page is visible again). */
   retry(): void {
     if (this.#state !== 'reconnecting' || this.#session?.welcomed) return;
-    this.#session?.wire?.close();
-    this.#session = undefined;
+    this.#drop();
     clearTimeout(this.#retry);
     void this.#connect();
   }
@@ -261,18 +265,20 @@ export class Signal extends Emitter<SignalEvents> {
       this.#open(this.#url, { resume }, patience);
       return;
     }
-    let ticket: Ticket;
+    const ticket = this.#ticket(patience);
+    const session = this.#open(this.#url, ticket, patience);
     try {
-      ticket = await this.#ticket(patience);
+      const { url } = await ticket;
+      if (session !== this.#session || url === this.#url) return;
+      this.#drop();
+      this.#url = url;
+      this.#open(url, ticket, patience);
     } catch (error) {
-      if (this.#over || this.#session) return;
+      if (session !== this.#session) return;
+      this.#drop();
       if ((error as { final?: boolean } | null)?.final) this.#finish('expired');
       else this.#later(backoff(this.#tries));
-      return;
     }
-    if (this.#over || this.#session) return;
-    this.#url = ticket.url;
-    this.#open(ticket.url, { token: ticket.token }, patience);
   }
 
   /** A ticket; while reconnecting it is not waited for longer than a try takes. */
@@ -283,21 +289,39 @@ export class Signal extends Emitter<SignalEvents> {
     return Promise.race([this.options.ticket(), limit]).finally(() => clearTimeout(late));
   }
 
-  #open(url: string, proof: { token: string } | { resume: string }, silenceMs: number): void {
-    const session: Session = { wire: undefined, chain: Promise.resolve(), welcomed: false };
+  /** open says hello as soon as there are a socket and a proof. What we send is offered right behind it: the server reads one after the other. */
+  #open(url: string, proof: Promise<Ticket> | { resume: string }, silenceMs: number): Session {
+    const session: Session = { wire: undefined, chain: Promise.resolve(), welcomed: false, legs: undefined };
+    const hello = { type: 'hello', versions: [protocolVersion] };
     session.wire = new Wire({
       url,
       protocol: 'ringdown.signal',
-      hello: { type: 'hello', versions: [protocolVersion], ...proof },
+      hello:
+        'resume' in proof
+          ? { ...hello, ...proof }
+          : proof.then((ticket) => {
+              if (session !== this.#session || ticket.url !== url) throw new Error('not for this socket any more');
+              session.legs = this.#makeLegs(ticket.iceServers ?? []);
+              return { ...hello, token: ticket.token };
+            }),
       silenceMs,
       ...(this.options.open && { open: this.options.open }),
+      onHello: () => session.legs?.publish.set(this.#published),
       onMessage: (message) => {
         session.chain = session.chain.then(() => this.#handle(session, message)).catch(() => this.#broken(session));
       },
       // after what has already arrived: a bye that came before the close must be heard first
       onDown: (why) => void session.chain.then(() => this.#lose(session, 'network', why === 'silent' ? 0 : backoff(this.#tries))),
     });
-    this.#session = session;
+    return (this.#session = session);
+  }
+
+  /** drop lets go of the socket, and of legs that never became ours. */
+  #drop(): void {
+    const session = this.#session;
+    session?.wire?.close();
+    if (session?.legs !== this.#legs) shut(session?.legs);
+    this.#session = undefined;
   }
 
   async #handle(session: Session, message: Message): Promise<void> {
@@ -359,18 +383,19 @@ export class Signal extends Emitter<SignalEvents> {
       void this.#resume(this.#legs);
       return;
     }
-    const old = this.#legs;
-    this.#legs = this.#makeLegs(welcome);
+    shut(this.#legs);
+    this.#legs = session.legs;
+    if (!this.#legs) throw new Error('welcome to nothing');
+    this.#legs.resume = welcome.resume ?? '';
+    if (welcome.limits?.video_bitrate) void this.#legs.publish.limit(welcome.limits.video_bitrate);
     this.#media.clear();
-    old?.publish.close();
-    old?.subscribe.close();
     this.#deadSince = 0;
     this.#become('connected');
     this.#tellPresence();
   }
 
-  #makeLegs(welcome: Welcome): Legs {
-    const config: RTCConfiguration = { iceServers: welcome.ice_servers ?? [], bundlePolicy: 'max-bundle' };
+  #makeLegs(iceServers: RTCIceServer[]): Legs {
+    const config: RTCConfiguration = { iceServers, bundlePolicy: 'max-bundle' };
     const makePeer = this.options.peer ?? ((c) => new RTCPeerConnection(c));
     const send = (message: object) => this.#send(message);
     const weigh = () => this.#weigh(legs);
@@ -378,11 +403,14 @@ export class Signal extends Emitter<SignalEvents> {
       this.#media = media;
       this.#tellPresence();
     });
-    const broken = () => legs === this.#legs && this.#session && this.#broken(this.#session);
-    const publish = new PublishLeg(makePeer(config), send, weigh, broken, welcome.limits?.video_bitrate);
-    const legs: Legs = { publish, subscribe, resume: welcome.resume ?? '' };
-    publish.set(this.#published);
+    const broken = () => legs === this.#newest && this.#session && this.#broken(this.#session);
+    const legs: Legs = { publish: new PublishLeg(makePeer(config), send, weigh, broken), subscribe, resume: '' };
     return legs;
+  }
+
+  /** The legs that a change is for: those of a hello that was not answered yet, or ours. */
+  get #newest(): Legs | undefined {
+    return this.#session?.legs ?? this.#legs;
   }
 
   /** A new socket has the old legs: what was on its way is said again, and a path that nothing comes through gets new addresses. */
@@ -479,8 +507,7 @@ export class Signal extends Emitter<SignalEvents> {
   /** The socket is gone. The legs stay: their media may go on. */
   #lose(session: Session, why: SignalEvents['lost'], waitMs: number): void {
     if (session !== this.#session || this.#over) return;
-    session.wire?.close();
-    this.#session = undefined;
+    this.#drop();
     if (session.welcomed && this.#state === 'connected') {
       this.#become('reconnecting');
       this.emit('lost', why);
@@ -497,10 +524,9 @@ export class Signal extends Emitter<SignalEvents> {
     if (this.#over) return;
     clearTimeout(this.#retry);
     clearTimeout(this.#mending);
-    this.#session?.wire?.close();
-    this.#legs?.publish.close();
-    this.#legs?.subscribe.close();
-    this.#session = this.#legs = undefined;
+    this.#drop();
+    shut(this.#legs);
+    this.#legs = undefined;
     this.#present.clear();
     this.#media.clear();
     this.#become('ended');
@@ -531,4 +557,9 @@ export class Signal extends Emitter<SignalEvents> {
     if (state === 'connecting' || state === 'reconnecting') this.#giveUp = setTimeout(() => this.#finish('network'), this.options.giveUpMs ?? 60_000);
     this.emit('state', state);
   }
+}
+
+function shut(legs: Legs | undefined): void {
+  legs?.publish.close();
+  legs?.subscribe.close();
 }

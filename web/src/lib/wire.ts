@@ -23,8 +23,10 @@ export interface Message {
 export interface WireOptions {
   url: string;
   protocol: string;
-  /** Sent as soon as the socket is open. */
-  hello: object;
+  /** Sent as soon as the socket is open and it is known. Its owner closes the wire if it never will be. */
+  hello: object | Promise<object>;
+  /** Called right behind the hello. */
+  onHello?(): void;
   /** How long the other side may say nothing, also before its first word. */
   silenceMs: number;
   open?: OpenSocket;
@@ -45,7 +47,9 @@ export class Wire {
   constructor(private readonly options: WireOptions) {
     this.#silenceMs = options.silenceMs;
     this.#socket = (options.open ?? openSocket)(options.url, options.protocol);
-    this.#socket.onopen = () => this.send(options.hello);
+    const { hello } = options;
+    const opened = new Promise<void>((open) => (this.#socket.onopen = () => (hello instanceof Promise ? open() : this.#greet(hello))));
+    if (hello instanceof Promise) Promise.all([hello, opened]).then(([known]) => this.#greet(known), () => {});
     this.#socket.onmessage = (event) => this.#receive(event.data);
     this.#socket.onclose = () => this.#down(this.#spoken ? 'closed' : 'refused');
     this.#socket.onerror = () => {}; // a close follows
@@ -67,6 +71,12 @@ export class Wire {
   close(): void {
     this.#end();
     this.#socket.close(1000);
+  }
+
+  #greet(hello: object): void {
+    if (this.#ended) return;
+    this.send(hello);
+    this.options.onHello?.();
   }
 
   #receive(data: unknown): void {
