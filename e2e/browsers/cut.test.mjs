@@ -21,8 +21,12 @@ async function moves(page, since = Date.now()) {
   }
 }
 
-/** lookAt tells the state of a page's connections, for a test that fails. */
-const lookAt = (page) => page.evaluate(() => window.testPeers.map((peer) => [peer.connectionState, peer.iceConnectionState, peer.signalingState]));
+/** lookAt tells the state of a page's connections and what each stream carried, for a test that fails. */
+const lookAt = (page) => page.evaluate(() => Promise.all(window.testPeers.map(async (peer) => {
+  const streams = [];
+  (await peer.getStats()).forEach((e) => /bound-rtp$/.test(e.type) && !e.type.startsWith('remote') && streams.push([e.type, e.kind, e.packetsReceived ?? e.packetsSent, e.framesDecoded ?? e.framesEncoded]));
+  return [peer.connectionState, peer.iceConnectionState, peer.signalingState, peer.getTransceivers().map((t) => [t.mid, t.direction, t.currentDirection, t.sender.track?.readyState]), streams];
+})));
 
 for (const name of browsers) {
   describe(`a bad network in ${name}`, { timeout: 240_000 }, () => {
@@ -112,7 +116,7 @@ for (const name of browsers) {
         await state(agent, 'room');
         for (const page of [visitor, agent]) {
           while ((await received(page)).framesDecoded === 0) {
-            if (Date.now() - since > 20_000) throw new Error(`no picture: ${JSON.stringify(await lookAt(page))}`);
+            if (Date.now() - since > 20_000) throw new Error(`no picture: ${JSON.stringify([await lookAt(visitor), await lookAt(agent)])}`);
             await seconds(0.02);
           }
         }

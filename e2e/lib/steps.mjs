@@ -19,7 +19,10 @@ export async function words(where, selector, pattern) {
 
 /** state waits until the page is in one of its states. */
 export async function state(where, wanted) {
-  await where.waitForFunction((s) => document.body.dataset.state === s, within, wanted);
+  await where.waitForFunction((s) => document.body.dataset.state === s, within, wanted).catch(async (error) => {
+    const is = await where.evaluate(() => `${document.body.dataset.state}: ${document.body.innerText.slice(0, 300)}`).catch(String);
+    throw new Error(`waited for ${wanted}, the page is at ${is}`, { cause: error });
+  });
 }
 
 /** ask is a question to the API of a daemon on http with the administrator's key. */

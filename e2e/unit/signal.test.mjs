@@ -115,10 +115,12 @@ test('the socket opens while the ticket is on its way, and the offer does not wa
   signal.join();
   net.last().accept();
   await settle();
+  signal.setMuted('microphone', true); // nothing goes before the hello; the offer says it
   assert.deepEqual([net.all.length, net.last().sent, peers.length], [1, [], 0]);
   grant({ url: 'ws://x/v1/signal', token: 'T' });
   await settle();
   assert.deepEqual(types(net.last()), ['hello', 'offer', 'candidate']);
+  assert.equal(net.last().sent[1].tracks[0].muted, true);
   signal.publish([camera()]); // before the welcome: the same leg's next offer
   net.last().say(welcome());
   net.last().say({ type: 'answer', leg: 'publish', id: 1, sdp: 'a' });

@@ -43,6 +43,7 @@ export class Wire {
   #silenceMs: number;
   #ended = false;
   #spoken = false;
+  #greeted = false;
 
   constructor(private readonly options: WireOptions) {
     this.#silenceMs = options.silenceMs;
@@ -62,9 +63,9 @@ export class Wire {
     this.#listen();
   }
 
-  /** send drops the message if the socket is not open: the next wire starts afresh. */
+  /** send drops the message if the hello is not out, or the socket is not open any more: the next wire starts afresh. */
   send(message: object): void {
-    if (!this.#ended && this.#socket.readyState === isOpen) this.#socket.send(JSON.stringify(message));
+    if (this.#greeted && !this.#ended && this.#socket.readyState === isOpen) this.#socket.send(JSON.stringify(message));
   }
 
   /** close ends the wire from our side; onDown is not called. */
@@ -75,6 +76,7 @@ export class Wire {
 
   #greet(hello: object): void {
     if (this.#ended) return;
+    this.#greeted = true;
     this.send(hello);
     this.options.onHello?.();
   }
