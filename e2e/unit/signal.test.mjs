@@ -129,6 +129,22 @@ test('the socket opens while the ticket is on its way, and the offer does not wa
   assert.equal(peers.length, 2);
 });
 
+test('a ticket slower than the server waits for a hello is not asked for twice', async (t) => {
+  let grant, asked = 0;
+  const { signal, net, tick } = client(t, () => (asked++, new Promise((resolve) => (grant = resolve))));
+  signal.join();
+  net.last().accept();
+  net.last().drop();
+  await settle();
+  tick(500);
+  await settle();
+  assert.deepEqual([net.all.length, asked], [2, 1]);
+  grant({ url: 'ws://x/v1/signal', token: 'T' });
+  net.last().accept();
+  await settle();
+  assert.deepEqual(types(net.last()), ['hello']);
+});
+
 test('a ticket for another node closes the first socket, which hears no token', async (t) => {
   const { signal, net } = client(t, async () => ({ url: 'ws://y/v1/signal', token: 'T' }));
   signal.join();

@@ -5,7 +5,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { icon } from '../lib/icon';
 import { theLine } from '../lib/parts';
-import type { Reason } from '../lib/signal';
+import type { Reason } from '../lib/protocol';
 import { t, text } from '../lib/words';
 import type { LocalMedia } from './media';
 import { initials } from './model';

@@ -3,7 +3,8 @@
 
 import { Problem, socketURL } from '../lib/api';
 import { Emitter } from '../lib/emitter';
-import { Signal, type Reason, type RemoteTrack, type Ticket } from '../lib/signal';
+import type { Reason } from '../lib/protocol';
+import { Signal, type RemoteTrack, type Ticket } from '../lib/signal';
 import type { Quality } from '../lib/stats';
 import type { LocalMedia } from './media';
 import type { Role } from './model';

@@ -1,7 +1,7 @@
 // The leg we send on: we offer, the server answers. One offer at a time; what
 // changes meanwhile goes into the next one.
 
-import type { Kind, Source } from './signal';
+import type { Kind, Source } from './protocol';
 
 export interface Publication {
   source: Source;

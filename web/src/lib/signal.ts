@@ -8,14 +8,11 @@
 // welcome has come, so that the last picture stays too.
 
 import { Emitter } from './emitter';
+import type { Complaint, FromServer, Kind, Presence, Reason, Source, Speakers, TrackNews, Welcome } from './protocol';
 import { PublishLeg, alive, type Publication } from './publish';
 import { StatsReader, type Quality } from './stats';
-import { SubscribeLeg, type Offer } from './subscribe';
+import { SubscribeLeg } from './subscribe';
 import { Wire, backoff, type Message, type OpenSocket } from './wire';
-
-export type Source = 'microphone' | 'camera' | 'screen' | 'screen_audio';
-export type Kind = 'audio' | 'video';
-export type Reason = 'left' | 'ended' | 'network' | 'server_restart' | 'kicked' | 'duplicate' | 'expired' | 'overload' | 'unknown';
 
 /** What somebody sends; `track` is there once its media has been negotiated. */
 export interface RemoteTrack {
@@ -34,12 +31,6 @@ export interface Participant {
   /** What they say of their own connection. */
   readonly quality?: { readonly word: Quality['word']; readonly side: Quality['side'] };
   readonly tracks: readonly RemoteTrack[];
-}
-
-/** Who speaks now, '' for nobody, and the loudness of each microphone, 0 to 127. */
-export interface Speakers {
-  readonly active: string;
-  readonly levels: Readonly<Record<string, number>>;
 }
 
 /** Where to go and with what; asked for again at every reconnection. */
@@ -72,54 +63,6 @@ export interface SignalEvents {
   /** A complaint of the server, not fatal. */
   problem: { code: string; detail: string };
 }
-
-interface Presence {
-  id: string;
-  role: string;
-  name: string;
-  away?: boolean;
-  quality?: { word: Quality['word']; side: Quality['side'] };
-  tracks: { source: Source; kind: Kind; muted: boolean }[];
-}
-
-interface Welcome {
-  type: 'welcome';
-  me: string;
-  participants: Presence[];
-  limits?: { video_bitrate?: number };
-  ping_ms: number;
-  resume?: string;
-  resumed?: boolean;
-}
-
-interface TrackNews {
-  type: 'track' | 'untrack';
-  participant: string;
-  source: Source;
-  kind?: Kind;
-  muted?: boolean;
-}
-
-interface Complaint {
-  type: 'error';
-  code: string;
-  detail?: string;
-  fatal?: boolean;
-}
-
-type FromServer =
-  | Welcome
-  | ({ type: 'offer' } & Offer)
-  | { type: 'answer'; id: number; sdp: string }
-  | { type: 'candidate'; leg: 'publish' | 'subscribe'; candidate: RTCIceCandidateInit | null }
-  | { type: 'joined'; participant: Presence }
-  | { type: 'left'; participant: string }
-  | { type: 'away'; participant: string; away: boolean }
-  | { type: 'quality'; participant: string; word: Quality['word']; side: Quality['side'] }
-  | ({ type: 'speakers' } & Speakers)
-  | TrackNews
-  | { type: 'bye'; reason: string }
-  | Complaint;
 
 /** One socket. */
 interface Session {
@@ -154,6 +97,7 @@ export class Signal extends Emitter<SignalEvents> {
   #session: Session | undefined;
   #legs: Legs | undefined;
   #url: string;
+  #asked: Promise<Ticket> | undefined;
   #state: SignalEvents['state'] | 'idle' = 'idle';
   #tries = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -281,9 +225,12 @@ export class Signal extends Emitter<SignalEvents> {
     }
   }
 
-  /** A ticket; while reconnecting it is not waited for longer than a try takes. */
+  /**
+   * A ticket. While joining, a socket that ends before it has come does not ask
+   * for another; while reconnecting it is not waited for longer than a try takes.
+   */
   #ticket(patience: number): Promise<Ticket> {
-    if (this.#state !== 'reconnecting') return this.options.ticket();
+    if (this.#state !== 'reconnecting') return (this.#asked ??= this.options.ticket().finally(() => (this.#asked = undefined)));
     let late: ReturnType<typeof setTimeout> | undefined;
     const limit = new Promise<never>((_, reject) => (late = setTimeout(() => reject(new Error('late')), patience)));
     return Promise.race([this.options.ticket(), limit]).finally(() => clearTimeout(late));

@@ -1,7 +1,7 @@
 // The leg we receive on: the server offers whatever the others send, we answer.
 
 import { add } from './publish';
-import type { Kind, Source } from './signal';
+import type { Kind, Source } from './protocol';
 
 export interface Offer {
   id: number;
