@@ -246,8 +246,14 @@ func TestM9_reconnecting_is_no_way_to_flood(t *testing.T) {
 			break
 		}
 	}
-	if refused == nil || refused.Message.Code != "flood" && refused.Message.Code != "gone" {
-		t.Fatalf("never refused: %+v", refused)
+	if refused == nil {
+		t.Fatal("never refused")
+	}
+	// It depends on who is faster: the new socket is one too many, its participant
+	// is gone already, or is being sent away while the socket takes it over.
+	m := refused.Message
+	if m.Code != "flood" && m.Code != "gone" && (m.Type != "bye" || m.Reason != "overload") {
+		t.Fatalf("refused with %+v", refused)
 	}
 	if err := b.Send(map[string]any{"type": "quality", "word": "good", "side": "upload"}); err != nil {
 		t.Errorf("the other side was cut: %v", err)

@@ -112,6 +112,13 @@ func (m Message) Participant() string {
 
 // Send sends a message; []byte goes out as it is.
 func (c *Client) Send(m any) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return c.write(m)
+}
+
+// write is Send for who holds c.writing.
+func (c *Client) write(m any) error {
 	data, ok := m.([]byte)
 	if !ok {
 		var err error
@@ -121,8 +128,6 @@ func (c *Client) Send(m any) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	c.writing.Lock()
-	defer c.writing.Unlock()
 	return c.ws.Write(ctx, websocket.MessageText, data)
 }
 

@@ -76,12 +76,14 @@ func (c *Client) Resume(ctx context.Context, url string) error {
 		return err
 	}
 	var before int
+	c.change(func() { c.ended, before = nil, len(c.messages) })
+	// Candidates of the living legs may come at any time: they wait for the hello.
 	c.writing.Lock()
 	c.ws = ws
+	err = c.write(map[string]any{"type": "hello", "versions": []int{1}, "resume": c.Welcome.Resume})
 	c.writing.Unlock()
-	c.change(func() { c.ended, before = nil, len(c.messages) })
 	c.wg.Go(func() { c.read(c.live) })
-	if err := c.Send(map[string]any{"type": "hello", "versions": []int{1}, "resume": c.Welcome.Resume}); err != nil {
+	if err != nil {
 		return err
 	}
 	var first Message
