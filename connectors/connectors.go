@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"time"
 
+	"ringdown/customer"
 	"ringdown/egress"
 	"ringdown/httpd"
 	"ringdown/meeting"
@@ -42,9 +43,15 @@ type Factory func(Deps) (Connector, error)
 type Deps struct {
 	Meetings Meetings
 	Links    Links
-	Egress   Egress
-	Log      *slog.Logger // has connector=… already
-	Now      func() time.Time
+	// Phones are the telephone calls a desk told us of.
+	Phones *meeting.Phones
+	// Customers is who calls; nil: no source is configured.
+	Customers Customers
+	// Journal keeps what desks asked and what they were answered.
+	Journal Journal
+	Egress  Egress
+	Log     *slog.Logger // has connector=… already
+	Now     func() time.Time
 }
 
 // Meetings is what a connector may do with meetings. meeting.Service is one.
@@ -59,6 +66,12 @@ type Meetings interface {
 	// AddRef ties a foreign id to a meeting. Twice is harmless; a ref of another
 	// meeting stays there and is a fault Conflict.
 	AddRef(ctx context.Context, id meeting.ID, r meeting.Ref) error
+	// Start opens a meeting for an agent of the desk; see meeting.Service.
+	Start(ctx context.Context, st meeting.Start) (m meeting.Meeting, made bool, err error)
+	// End ends a meeting for everybody.
+	End(ctx context.Context, id meeting.ID, by meeting.Role) (meeting.Meeting, error)
+	// Invitation returns an invitation or a fault NotFound.
+	Invitation(ctx context.Context, id meeting.InvitationID) (meeting.Invitation, error)
 	// Post adds a chat message. The same Key with the same Text adds it once.
 	Post(ctx context.Context, id meeting.ID, msg meeting.Message) (meeting.Message, error)
 }
@@ -69,6 +82,39 @@ type Links interface {
 	// Agent is the address under which a desk's agents take the meeting. It is
 	// pure: the same meeting gives the same address.
 	Agent(m meeting.Meeting) string
+	// Visitor is the visitor's address.
+	Visitor(m meeting.Meeting) string
+	// Seat is the room of the agent who started the meeting.
+	Seat(m meeting.Meeting) string
+	// Phone is the address of a phone call's page: below path, with its secret
+	// behind the "#".
+	Phone(path string, id meeting.PhoneCallID) string
+	// PhoneOpens tells in constant time whether the secret is the phone call's.
+	PhoneOpens(id meeting.PhoneCallID, secret string) bool
+}
+
+// Customers is who calls and what was said before. customer.Directory is one.
+// Faults: NotFound, Unavailable when a source does not answer and there is no
+// copy, Invalid.
+type Customers interface {
+	// Number gives a number as people write it in E.164, by the configured region;
+	// "" if it is none. Pure.
+	Number(raw string) customer.Phone
+	ByID(ctx context.Context, id string) (customer.Record, error)
+	ByPhone(ctx context.Context, n customer.Phone) (customer.Record, error)
+	ByEmail(ctx context.Context, mail string) (customer.Record, error)
+	ByExternalID(ctx context.Context, id string) (customer.Record, error)
+	// Search finds by name, number, mail or id, best first, at most limit.
+	Search(ctx context.Context, words string, limit int) ([]customer.Record, error)
+	// Create makes a record of our own; its ID, Source and AsOf are filled.
+	Create(ctx context.Context, r customer.Record) (customer.Record, error)
+	// Contacts are the last contacts with a number or a record, newest first; an
+	// empty one does not narrow, but not both may be.
+	Contacts(ctx context.Context, n customer.Phone, record string, limit int) ([]customer.Contact, error)
+	// Note keeps a contact; the same ID again replaces it.
+	Note(ctx context.Context, c customer.Contact) error
+	// Configured tells whether there is any source beside our own records.
+	Configured() bool
 }
 
 // Doer sends one HTTP request and gives the whole answer. Its error is an

@@ -65,28 +65,37 @@ func (s *Service) Request(ctx context.Context, r Request) (m Meeting, made bool,
 			}
 			c.Events = append(c.Events, ev...)
 		}
-		s.nameEvents(c.Events)
 		if r.Key != nil {
 			k := *r.Key
 			k.Meeting, k.Expires = c.Meeting.ID, now.Add(keyFor)
 			c.Key = &k
 		}
-		err = s.store.Create(ctx, c)
-		if err == nil {
-			s.changed(c.Meeting.ID)
-			s.log.InfoContext(ctx, "meeting made", "call", c.Meeting.Reference(), "queue", q.Name, "state", c.Meeting.State)
-			return c.Meeting, true, nil
-		}
-		if !errors.Is(err, ErrTaken) {
-			return m, false, stored(err)
-		}
-		for _, ref := range r.Refs { // the same foreign request twice is one meeting
-			if m, err := s.store.ByRef(ctx, ref); err == nil {
-				return m, false, nil
-			}
+		if m, made, err = s.insert(ctx, c); !errors.Is(err, ErrTaken) {
+			return m, made, err
 		}
 	}
 	return m, false, stored(err)
+}
+
+// insert writes a new meeting, or returns the one that has a ref of it already:
+// the same foreign request twice is one meeting. ErrTaken: draw anew.
+func (s *Service) insert(ctx context.Context, c Change) (m Meeting, made bool, err error) {
+	s.nameEvents(c.Events)
+	err = s.store.Create(ctx, c)
+	if err == nil {
+		s.changed(c.Meeting.ID)
+		s.log.InfoContext(ctx, "meeting made", "call", c.Meeting.Reference(), "queue", c.Meeting.Queue, "state", c.Meeting.State)
+		return c.Meeting, true, nil
+	}
+	if !errors.Is(err, ErrTaken) {
+		return m, false, stored(err)
+	}
+	for _, ref := range c.Refs {
+		if m, e := s.store.ByRef(ctx, ref); e == nil {
+			return m, false, nil
+		}
+	}
+	return m, false, err
 }
 
 // again returns the meeting an idempotency key made; a zero Meeting if none.

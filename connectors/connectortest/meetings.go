@@ -134,6 +134,66 @@ func (s *Meetings) Post(_ context.Context, id meeting.ID, msg meeting.Message) (
 	return msg, nil
 }
 
+// Start is connectors.Meetings.
+func (s *Meetings) Start(_ context.Context, st meeting.Start) (meeting.Meeting, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range st.Refs {
+		if id, ok := s.refs[r]; ok {
+			m, err := s.byID(id)
+			return m, false, err
+		}
+	}
+	n := len(s.all) + 1
+	m := meeting.Meeting{
+		ID: meeting.ID(fmt.Sprintf("mtg_started%d", n)), Code: "startedcde", State: meeting.Active, Seq: 2,
+		Topic: st.Topic, Language: st.Language, Visitor: st.Visitor, Metadata: st.Metadata,
+		AgentInvitation: meeting.InvitationID(fmt.Sprintf("inv_agent%d", n)), VisitorInvitation: meeting.InvitationID(fmt.Sprintf("inv_visitor%d", n)),
+		Participants: []meeting.Participant{
+			{ID: "par_visitor", Role: meeting.Visitor, Name: st.Visitor.Name},
+			{ID: "par_agent", Role: meeting.AgentR, Name: st.Agent.Name, Agent: st.Agent.Key},
+		},
+	}
+	if s.fault != nil {
+		return m, false, s.fault
+	}
+	s.all = append(s.all, m)
+	for _, r := range st.Refs {
+		if s.refs == nil {
+			s.refs = map[meeting.Ref]meeting.ID{}
+		}
+		s.refs[r] = m.ID
+	}
+	return m, true, nil
+}
+
+// End is connectors.Meetings.
+func (s *Meetings) End(_ context.Context, id meeting.ID, by meeting.Role) (meeting.Meeting, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.all {
+		if m := &s.all[i]; m.ID == id && s.fault == nil {
+			m.State, m.Outcome, m.EndedBy = meeting.Ended, meeting.Completed, by
+		}
+	}
+	return s.byID(id)
+}
+
+// Invitation is connectors.Meetings; every invitation of a meeting here is good.
+func (s *Meetings) Invitation(_ context.Context, id meeting.InvitationID) (meeting.Invitation, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.all {
+		switch id {
+		case m.VisitorInvitation:
+			return meeting.Invitation{ID: id, Meeting: m.ID, Role: meeting.Visitor}, s.fault
+		case m.AgentInvitation:
+			return meeting.Invitation{ID: id, Meeting: m.ID, Role: meeting.AgentR}, s.fault
+		}
+	}
+	return meeting.Invitation{}, fault.New(fault.NotFound, "there is no such link")
+}
+
 // Links makes addresses that are easy to find in a test.
 type Links struct{}
 
@@ -141,3 +201,21 @@ type Links struct{}
 func (Links) Agent(m meeting.Meeting) string {
 	return "https://ringdown.example/ring/" + string(m.ID) + "#" + AgentSecret
 }
+
+// Visitor is connectors.Links.
+func (Links) Visitor(m meeting.Meeting) string {
+	return "https://ringdown.example/m/" + string(m.Code) + "#" + AgentSecret
+}
+
+// Seat is connectors.Links.
+func (Links) Seat(m meeting.Meeting) string {
+	return "https://ringdown.example/room/" + string(m.AgentInvitation) + "#" + AgentSecret
+}
+
+// Phone is connectors.Links.
+func (Links) Phone(path string, id meeting.PhoneCallID) string {
+	return "https://ringdown.example" + path + string(id) + "#" + AgentSecret
+}
+
+// PhoneOpens is connectors.Links.
+func (Links) PhoneOpens(_ meeting.PhoneCallID, secret string) bool { return secret == AgentSecret }
