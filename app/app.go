@@ -26,6 +26,7 @@ import (
 	"ringdown/blob"
 	"ringdown/config"
 	"ringdown/connectors"
+	"ringdown/customer"
 	"ringdown/egress"
 	"ringdown/httpd"
 	"ringdown/media"
@@ -124,7 +125,7 @@ func open(ctx context.Context, cfg config.Config, version string, log *slog.Logg
 			return a, err
 		}
 	}
-	policy := meeting.Policy{Sites: a.cfg.Sites, Queues: a.cfg.Queues}
+	policy := meeting.Policy{Sites: a.cfg.Sites, Queues: a.cfg.Queues, Channels: a.channels()}
 	meetings := meeting.New(a.store.Meetings(), policy, clock.Now, log.With("part", "meeting"))
 	links := access.Links{Keys: keys, PublicURL: public}
 	exit, err := egress.New(cfg.Egress, egress.Deps{Metrics: registry, Own: a.ownAddresses})
@@ -132,8 +133,17 @@ func open(ctx context.Context, cfg config.Config, version string, log *slog.Logg
 		return a, err
 	}
 	a.undo = append(a.undo, exit.Close)
+	phones := meeting.NewPhones(a.store.Phones(), clock.Now, log.With("part", "phones"))
+	journal := connectors.NewBook(entries{a.store}, log.With("part", "journal"))
+	customers, err := customer.NewDirectory(cfg.Customers, a.store.Customers(), func(allow string) (customer.Doer, error) {
+		return exit.Client(egress.Options{Connector: "customers", Allow: []string{allow}, LookupRetries: 1})
+	}, clock.Now, log.With("part", "customers"))
+	if err != nil {
+		return a, err
+	}
 	vendors, err := a.vendors(connectors.Deps{
-		Meetings: meetings, Links: links, Now: clock.Now, Log: log,
+		Meetings: meetings, Links: links, Phones: phones, Customers: customers, Journal: journal, Bindings: a.store,
+		PublicURL: public, Now: clock.Now, Log: log,
 		Egress: func(o egress.Options) (connectors.Doer, error) { return exit.Client(o) },
 	})
 	if err != nil {
@@ -188,8 +198,16 @@ func open(ctx context.Context, cfg config.Config, version string, log *slog.Logg
 		part{"media", rooms.Run},
 		part{"clock", meeting.NewClock(meetings).Run},
 		part{"outbox", box.Run},
+		part{"phones", phones.Run},
+		part{"journal", journal.Run},
+		part{"customers", customers.Run},
 		part{"files", blob.NewSweeper(folder, sentIn(meetings), time.Now, log.With("part", "files")).Run},
 	)
+	for _, v := range vendors {
+		if r, ok := v.(connectors.Runner); ok {
+			a.parts = append(a.parts, part{v.Name(), r.Run})
+		}
+	}
 	if a.admin != nil {
 		a.parts = append(a.parts, part{"admin", a.admin.Run})
 	}
@@ -239,6 +257,11 @@ func (a *App) mount(late *lateHandler, registry *prometheus.Registry, vendors []
 	own.Routes = append(own.Routes, pages.Routes()...)
 	own.Routes = append(own.Routes, a.health.Routes()...)
 	own.Routes = append(own.Routes, signalRoute(sockets))
+	for _, v := range vendors {
+		if o, ok := v.(connectors.Owner); ok {
+			own.Routes = append(own.Routes, o.OwnRoutes()...)
+		}
+	}
 	surfaces := []httpd.Surface{own}
 	for _, v := range vendors {
 		if s := v.Surface(); len(s.Routes) > 0 {

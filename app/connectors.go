@@ -10,12 +10,15 @@ import (
 
 	"ringdown/config"
 	"ringdown/connectors"
+	"ringdown/connectors/mail"
+	"ringdown/connectors/sms"
 	"ringdown/connectors/webhook"
 	"ringdown/connectors/xcally"
 	desk "ringdown/emulate/xcally"
 	"ringdown/httpd"
 	"ringdown/meeting"
 	"ringdown/secret"
+	"ringdown/thirdparty"
 	"ringdown/web"
 )
 
@@ -42,7 +45,34 @@ func (a *App) vendors(d connectors.Deps) ([]connectors.Connector, error) {
 			return nil, err
 		}
 	}
+	if c := a.cfg.Connectors.Thirdparty; c != nil {
+		if err := add(thirdparty.Name, func(d connectors.Deps) (connectors.Connector, error) { return thirdparty.New(*c, d) }); err != nil {
+			return nil, err
+		}
+	}
+	if c := a.cfg.Connectors.SMS; c != nil {
+		if err := add(sms.Name, func(d connectors.Deps) (connectors.Connector, error) { return sms.New(*c, d) }); err != nil {
+			return nil, err
+		}
+	}
+	if c := a.cfg.Connectors.Mail; c != nil {
+		if err := add(mail.Name, func(d connectors.Deps) (connectors.Connector, error) { return mail.New(*c, d) }); err != nil {
+			return nil, err
+		}
+	}
 	return made, nil
+}
+
+// channels are those that links can be sent by.
+func (a *App) channels() []string {
+	var all []string
+	if a.cfg.Connectors.SMS != nil {
+		all = append(all, meeting.SMS)
+	}
+	if a.cfg.Connectors.Mail != nil {
+		all = append(all, meeting.Mail)
+	}
+	return all
 }
 
 // demoReply is the secret of the demo's Reply URL: both ends are in this
@@ -111,6 +141,9 @@ func (a *App) pages(meetings *meeting.Service) (*web.Pages, error) {
 			state.Media = append(state.Media, web.Address{Address: ap.String(), Protocol: "udp, tcp", Reach: reachOf(ap.Addr())})
 		}
 		c.Demo = func() web.Demo { return state }
+	}
+	if t := a.cfg.Connectors.Thirdparty; t != nil {
+		c.Desk = &web.Desk{Open: thirdparty.OpenPath, Sheet: thirdparty.SheetPath, Origins: t.Origins}
 	}
 	return web.New(c, framesOf{meetings})
 }

@@ -13,14 +13,18 @@ import (
 	"slices"
 	"strings"
 
+	"ringdown/connectors/mail"
+	"ringdown/connectors/sms"
 	"ringdown/connectors/webhook"
 	"ringdown/connectors/xcally"
+	"ringdown/customer"
 	"ringdown/egress"
 	"ringdown/httpd"
 	"ringdown/media"
 	"ringdown/meeting"
 	"ringdown/outbox"
 	"ringdown/secret"
+	"ringdown/thirdparty"
 )
 
 // Config is the whole configuration. config.example.yaml is its manual.
@@ -47,6 +51,8 @@ type Config struct {
 	Sites []meeting.Site `yaml:"sites"`
 	// Queues are rung.
 	Queues []meeting.Queue `yaml:"queues"`
+	// Customers are who calls.
+	Customers customer.Config `yaml:"customers"`
 
 	// Demo is on without a configuration file on a loopback address.
 	Demo bool `yaml:"-"`
@@ -66,6 +72,12 @@ type Connectors struct {
 	XCALLY *xcally.Config `yaml:"xcally"`
 	// Webhook tells receivers of the operator's own what happens.
 	Webhook *webhook.Config `yaml:"webhook"`
+	// Thirdparty joins XiVO's agent app, XucMgt.
+	Thirdparty *thirdparty.Config `yaml:"thirdparty"`
+	// SMS sends links by SMS.
+	SMS *sms.Config `yaml:"sms"`
+	// Mail sends links by mail.
+	Mail *mail.Config `yaml:"mail"`
 }
 
 // Default is what holds where neither file nor environment says anything.
@@ -146,6 +158,16 @@ func (c *Config) validate(d *decoder) {
 		}
 		d.check("connectors.webhook", w.Unknown(queues, sites))
 	}
+	if t := c.Connectors.Thirdparty; t != nil {
+		d.check("connectors.thirdparty", t.Validate())
+	}
+	if s := c.Connectors.SMS; s != nil {
+		d.check("connectors.sms", s.Validate())
+	}
+	if m := c.Connectors.Mail; m != nil {
+		d.check("connectors.mail", m.Validate())
+	}
+	d.check("customers", c.Customers.Validate())
 	for i, q := range c.Queues {
 		for j, desk := range q.Desks {
 			if !desks[desk] {

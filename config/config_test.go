@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringdown/config"
+	"ringdown/customer"
 )
 
 const example = "../config.example.yaml"
@@ -33,7 +34,7 @@ func TestExample(t *testing.T) {
 	d := config.Default()
 	d.PublicURL = c.PublicURL
 	c2 := c
-	c2.Sites, c2.Queues, c2.Connectors = nil, nil, config.Connectors{}
+	c2.Sites, c2.Queues, c2.Connectors, c2.Customers = nil, nil, config.Connectors{}, customer.Config{}
 	c2.TrustedProxies, c2.Egress.AllowNetworks = nil, nil
 	if !reflect.DeepEqual(c2, d) {
 		t.Errorf("the example differs from the defaults:\n%+v\n%+v", c2, d)

@@ -5,7 +5,8 @@
 //
 // A connector translates its vendor's words to the core's and back. It refuses
 // to know stores, media, pages and other connectors. It starts no goroutine: its
-// routes run in httpd's, its deliveries in outbox's.
+// routes run in httpd's, its deliveries in outbox's, and what a Runner does in the
+// Run that wiring calls.
 package connectors
 
 import (
@@ -21,17 +22,33 @@ import (
 )
 
 // Connector is one vendor, configured. It may also be
+//
 //   - an outbox.Translator: it is asked for drafts after every event;
+//
 //   - an outbox.Deliverer: deliveries whose Target begins with its Name and a
 //     slash are its to send.
 //
-// Wiring looks for both once, by type assertion.
+//   - an Owner: a part of its doors is on our own surface;
+//
+//   - a Runner: it has work of its own between requests.
+//
+// Wiring looks for them once, by type assertion.
 type Connector interface {
 	// Name is the vendor's word: of the configuration section, the first part of
 	// targets and desks, the label of metrics. It matches ^[a-z]+$.
 	Name() string
 	// Surface is what the vendor calls here; without routes it calls nothing.
 	Surface() httpd.Surface
+}
+
+// Owner has doors on our own surface, beside those that its vendor calls.
+type Owner interface {
+	OwnRoutes() []httpd.Route
+}
+
+// Runner works between requests, until ctx ends.
+type Runner interface {
+	Run(ctx context.Context) error
 }
 
 // Factory makes a connector. It checks and compiles what it was configured with
@@ -49,9 +66,13 @@ type Deps struct {
 	Customers Customers
 	// Journal keeps what desks asked and what they were answered.
 	Journal Journal
-	Egress  Egress
-	Log     *slog.Logger // has connector=… already
-	Now     func() time.Time
+	// Bindings are which login of a desk is which of its users.
+	Bindings Bindings
+	Egress   Egress
+	// PublicURL is the address others reach us by, without a final slash.
+	PublicURL string
+	Log       *slog.Logger // has connector=… already
+	Now       func() time.Time
 }
 
 // Meetings is what a connector may do with meetings. meeting.Service is one.
@@ -72,6 +93,14 @@ type Meetings interface {
 	End(ctx context.Context, id meeting.ID, by meeting.Role) (meeting.Meeting, error)
 	// Invitation returns an invitation or a fault NotFound.
 	Invitation(ctx context.Context, id meeting.InvitationID) (meeting.Invitation, error)
+	// Channels are those a link can be sent by: meeting.SMS, meeting.Mail.
+	Channels() []string
+	// Send sends a link; see meeting.Service.
+	Send(ctx context.Context, id meeting.ID, d meeting.Dispatch) (meeting.Dispatch, error)
+	// Dispatches returns what was sent for a meeting, oldest first.
+	Dispatches(ctx context.Context, id meeting.ID) ([]meeting.Dispatch, error)
+	// Dispatched notes how far a dispatch got; see meeting.Service.
+	Dispatched(ctx context.Context, id meeting.DispatchID, state meeting.DispatchState, reason string) error
 	// Post adds a chat message. The same Key with the same Text adds it once.
 	Post(ctx context.Context, id meeting.ID, msg meeting.Message) (meeting.Message, error)
 }

@@ -210,6 +210,8 @@ func (c CORS) wrap(next http.Handler, methods map[string]bool) http.Handler {
 		AllowCredentials: c.Credentials,
 		ExposedHeaders:   append([]string{"X-Request-Id", "Retry-After"}, c.Expose...),
 		MaxAge:           600,
+
+		AllowPrivateNetwork: c.PrivateNetwork,
 	}
 	for m := range methods {
 		options.AllowedMethods = append(options.AllowedMethods, m)

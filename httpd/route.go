@@ -85,6 +85,9 @@ type CORS struct {
 	Allow func(r *http.Request, origin string) bool
 	// Credentials lets the pages send cookies. Not with Any.
 	Credentials bool
+	// PrivateNetwork answers the further preflight that browsers send before a
+	// public page reaches an address on a private network.
+	PrivateNetwork bool
 	// Expose lists answer headers that pages may read besides the usual ones.
 	Expose []string
 }

@@ -18,6 +18,8 @@ const (
 	KindLeft      Kind = "participant.left"
 	KindMessage   Kind = "message.created"
 	KindInvited   Kind = "participant.invited" // a further person was asked in
+	// KindDispatched: a link was given to a channel, to be sent to somebody.
+	KindDispatched Kind = "link.dispatched"
 	KindNote      Kind = "note.saved"          // an agent's note; visitors are never told
 )
 
@@ -34,6 +36,7 @@ type Event struct {
 	Decline     *Decline      `json:"decline,omitempty"`
 	Message     *Message      `json:"message,omitempty"`
 	Note        *Note         `json:"note,omitempty"`
+	Dispatch    *Dispatch     `json:"dispatch,omitempty"`
 }
 
 // Message is one chat message.

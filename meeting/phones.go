@@ -75,7 +75,7 @@ func (p *Phones) ByID(ctx context.Context, id PhoneCallID) (PhoneCall, error) {
 	case ok && errors.Is(err, ErrNoRow):
 		return w, nil
 	case ok && err == nil:
-		return c.rung(w), nil
+		return c.Rung(w), nil
 	}
 	return c, phoneStored(err)
 }
@@ -141,7 +141,7 @@ func (p *Phones) merge(cs []PhoneCall, fits func(PhoneCall) bool) []PhoneCall {
 		i := slices.IndexFunc(cs, func(c PhoneCall) bool { return c.ID == id })
 		switch {
 		case i >= 0:
-			cs[i] = cs[i].rung(w)
+			cs[i] = cs[i].Rung(w)
 		case fits(w):
 			cs = append(cs, w)
 		}
@@ -225,8 +225,8 @@ func (p *Phones) flush(ctx context.Context, only ...PhoneCallID) error {
 	return nil
 }
 
-// rung is c after the later ring w of it.
-func (c PhoneCall) rung(w PhoneCall) PhoneCall {
+// Rung is c after the ring w of it, if that is later.
+func (c PhoneCall) Rung(w PhoneCall) PhoneCall {
 	if w.RungAt.After(c.RungAt) {
 		c.RungAt, c.OpenBy, c.ExpiresAt, c.Trust, c.Decision = w.RungAt, w.OpenBy, w.ExpiresAt, w.Trust, w.Decision
 	}

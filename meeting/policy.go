@@ -71,6 +71,8 @@ type Queue struct {
 type Policy struct {
 	Sites  []Site
 	Queues []Queue
+	// Channels are those a link can be sent by: SMS, Mail.
+	Channels []string
 }
 
 var (

@@ -330,7 +330,7 @@ func (s *Service) changeWith(ctx context.Context, id ID, step func(Meeting, time
 		if err != nil {
 			return before, err
 		}
-		if len(c.Events)+len(c.Refs)+len(c.Invitations) == 0 && !c.silent {
+		if len(c.Events)+len(c.Refs)+len(c.Invitations)+len(c.Dispatches) == 0 && !c.silent {
 			return c.Meeting, nil
 		}
 		c.Meeting.Version++

@@ -23,6 +23,7 @@ type Change struct {
 	Invitations []Invitation
 	Messages    []Message
 	Notes       []Note // replace those of their authors
+	Dispatches  []Dispatch
 	Refs        []Ref
 	Key         *Key // claimed with the change
 
@@ -47,6 +48,14 @@ type Filter struct {
 	Limit      int  // 1 to 500
 }
 
+// DispatchFilter narrows CountDispatches. Zero fields do not narrow.
+type DispatchFilter struct {
+	By      AgentKey
+	To      string
+	Meeting ID
+	Since   time.Time // made at or after it
+}
+
 // Feed is what a Store that is shared with other nodes may also be.
 type Feed interface {
 	// Tell has f called soon after each change of a meeting that another node made,
@@ -69,7 +78,7 @@ type Store interface {
 	Create(ctx context.Context, c Change) error
 	// Save replaces the meeting if the stored version is Meeting.Version-1, else
 	// ErrStale, and inserts the rest of the change. Invitations are inserted or
-	// replaced by id. The meeting's row is written first, so that event ids of one
+	// replaced by id, dispatches too. The meeting's row is written first, so that event ids of one
 	// meeting rise in Seq order.
 	Save(ctx context.Context, c Change) error
 
@@ -84,6 +93,12 @@ type Store interface {
 	Messages(ctx context.Context, id ID, after int64, limit int) ([]Message, error) // Seq > after, rising
 	Events(ctx context.Context, id ID, after int64, limit int) ([]Event, error)     // Seq > after, rising
 	RefsOf(ctx context.Context, id ID) ([]Ref, error)
+
+	// Dispatch returns a dispatch or ErrNoRow, Dispatches those of a meeting, oldest
+	// first, CountDispatches how many fit and when the first of them was made.
+	Dispatch(ctx context.Context, id DispatchID) (Dispatch, error)
+	Dispatches(ctx context.Context, id ID) ([]Dispatch, error)
+	CountDispatches(ctx context.Context, f DispatchFilter) (n int, first time.Time, err error)
 
 	// Due returns up to limit ids of meetings whose Due is at or before now, the
 	// longest overdue first, and the earliest Due after now (zero: none).

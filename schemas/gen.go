@@ -28,13 +28,14 @@ func kinds() []kind {
 		{name: "meeting.requested", when: "The visitor asks for somebody; ring.started follows.", meeting: []string{"ring", "requested_at"}},
 		{name: "ring.started", when: "A round of the ring began. Not sent when the round is over: a ring is fresh or not sent.", meeting: []string{"ring", "requested_at"}},
 		{name: "ring.declined", when: "One agent said no; others may still take it.", data: []string{"decline"}, meeting: []string{"ring", "requested_at"}},
-		{name: "meeting.answered", when: "One agent took the meeting.", data: []string{"participant"}, meeting: []string{"ring", "requested_at", "answered_at"}},
+		{name: "meeting.answered", when: "One agent took the meeting, or opened it: nobody was rung then.", data: []string{"participant"}, meeting: []string{"answered_at"}},
 		{name: "meeting.missed", when: "Nobody took it in time; meeting.ended follows.", meeting: append(over, "ring", "requested_at"), ended: true},
 		{name: "meeting.ended", when: "It is over, for whatever reason: see outcome.", meeting: over, ended: true},
 		{name: "participant.invited", when: "A further person was asked in.", data: []string{"participant"}},
 		{name: "participant.joined", when: "Somebody entered the room.", data: []string{"participant"}},
 		{name: "participant.left", when: "Somebody left the room.", data: []string{"participant"}},
 		{name: "message.created", when: "A line or a file in the chat.", data: []string{"message"}},
+		{name: "link.dispatched", when: "A link was given to a channel to be sent to somebody; whom is not told.", data: []string{"dispatch"}},
 		{name: "note.saved", when: "An agent saved their note; an empty text takes it back.", data: []string{"note"}},
 	}
 }
@@ -152,6 +153,15 @@ const shared = `{
       "text": { "type": "string", "description": "empty: taken back" },
       "at": { "$ref": "#/definitions/time" }
     }
+  },
+  "dispatch": {
+    "type": "object",
+    "required": ["id", "channel"],
+    "properties": {
+      "id": { "type": "string", "pattern": "^dsp_" },
+      "channel": { "enum": ["sms", "mail"] },
+      "language": { "enum": ["en", "fr", "it"] }
+    }
   }
 }`
 
@@ -178,8 +188,9 @@ func (k kind) schema() any {
 		"message":     ref("message"),
 		"decline":     ref("decline"),
 		"note":        ref("note"),
+		"dispatch":    ref("dispatch"),
 	}
-	for _, one := range []string{"message", "decline", "note"} { // of one kind only
+	for _, one := range []string{"message", "decline", "note", "dispatch"} { // of one kind only
 		if !slices.Contains(k.data, one) {
 			delete(data, one)
 		}

@@ -71,6 +71,7 @@ where id = $7 and version = $8`,
 type rows struct {
 	doc                                        string
 	invitations, messages, notes, refs, events [][]any
+	dispatches                                 [][]any
 	key                                        []any // or nil
 }
 
@@ -92,6 +93,13 @@ func encode(c meeting.Change) (rows, error) {
 			return r, err
 		}
 		r.messages = append(r.messages, []any{string(m.ID), string(m.Meeting), m.Seq, m.Key, string(doc)})
+	}
+	for _, d := range c.Dispatches {
+		one, err := dispatchRow(d)
+		if err != nil {
+			return r, err
+		}
+		r.dispatches = append(r.dispatches, one)
 	}
 	for _, n := range c.Notes {
 		r.notes = append(r.notes, []any{string(c.Meeting.ID), string(n.Author), n.Name, n.Text, ms(n.At)})
@@ -133,6 +141,11 @@ on conflict (id) do update set role = excluded.role, participant = excluded.part
 		if _, err := exec(ctx, tx, `
 insert into note (meeting, author, name, text, at) values ($1, $2, $3, $4, $5)
 on conflict (meeting, author) do update set name = excluded.name, text = excluded.text, at = excluded.at`, n...); err != nil {
+			return err
+		}
+	}
+	for _, d := range r.dispatches {
+		if _, err := exec(ctx, tx, putDispatch, d...); err != nil {
 			return err
 		}
 	}

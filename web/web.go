@@ -40,6 +40,20 @@ type Config struct {
 	// Demo describes the demo, asked at each load of its start page. Nil: there
 	// is no demo, and nothing below /demo/ exists.
 	Demo func() Demo
+	// Desk describes the page of a ringing phone. Nil: there is none.
+	Desk *Desk
+}
+
+// Desk is where the page of a ringing phone lives, and who shows it.
+type Desk struct {
+	// Open is the page's address without its last part: "/thirdparty/open/".
+	Open string
+	// Sheet is the address that a sheet of the agent app opens.
+	Sheet string
+	// Origins are the agent apps that may show the page, and an agent's room in
+	// it. None: any may show the page, and none a
+	// room in it.
+	Origins []string
 }
 
 // Pages is everything that browsers load from us. It does not change.
@@ -90,7 +104,7 @@ func (p *Pages) Routes() []httpd.Route {
 	routes := []httpd.Route{
 		p.page("/m/:code", "visit", p.framedBySite),
 		p.page("/ring/:id", "agent", nil),
-		p.page("/room/:id", "agent", nil),
+		p.page("/room/:id", "agent", p.framedByDesk),
 		p.page("/call/:site", "call", nil),
 		p.page("/docs/", "docs", nil),
 		p.get("/docs", httpd.Headers{}, func(c *gin.Context) error {
@@ -99,6 +113,13 @@ func (p *Pages) Routes() []httpd.Route {
 		}),
 		p.get("/button.js", httpd.Headers{CrossOrigin: true, Cache: "public, max-age=300"}, p.button),
 		p.get("/static/*file", httpd.Headers{Cache: revalidate}, p.static),
+	}
+	if d := p.config.Desk; d != nil {
+		frames := d.Origins
+		if len(frames) == 0 {
+			frames = []string{"*"}
+		}
+		routes = append(routes, p.page(d.Open+":call", "phone", func(*http.Request) []string { return frames }), p.page(d.Sheet, "sheet", nil))
 	}
 	if p.config.Demo == nil {
 		return append(routes, p.page("/", "home", nil))
@@ -161,6 +182,15 @@ func (p *Pages) framedBySite(r *http.Request) []string {
 		return nil
 	}
 	return p.frames.FrameAncestors(r.Context(), code)
+}
+
+// framedByDesk lets the page of a ringing phone show an agent's room. Everybody
+// around a page must be allowed, the agent app too.
+func (p *Pages) framedByDesk(*http.Request) []string {
+	if p.config.Desk == nil {
+		return nil
+	}
+	return append([]string{"'self'"}, p.config.Desk.Origins...)
 }
 
 // button is the one script that pages elsewhere load.

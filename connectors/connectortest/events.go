@@ -108,6 +108,9 @@ func Events(desk string) []meeting.Event {
 		ev.Participant = "par_3"
 		m.Participants = append(slices.Clone(m.Participants), meeting.Participant{ID: "par_3", Role: meeting.AgentR, Name: "Paul", Invited: true})
 	})
+	add(meeting.KindDispatched, 105*time.Second, func(ev *meeting.Event, m *meeting.Meeting) {
+		ev.Dispatch = &meeting.Dispatch{ID: "dsp_1", Meeting: m.ID, Invitation: m.VisitorInvitation, Channel: meeting.SMS, To: "+33199000001", Language: "fr", State: meeting.DispatchQueued, CreatedAt: ev.At, ChangedAt: ev.At}
+	})
 	add(meeting.KindNote, 110*time.Second, func(ev *meeting.Event, _ *meeting.Meeting) {
 		ev.Note = &meeting.Note{Author: "a2", Name: "Marie", Text: Text, At: ev.At}
 	})

@@ -18,6 +18,7 @@ type Meetings struct {
 	all   []meeting.Meeting
 	refs  map[meeting.Ref]meeting.ID
 	chat  map[meeting.ID][]meeting.Message
+	sent  []meeting.Dispatch
 	fault error
 }
 
@@ -192,6 +193,58 @@ func (s *Meetings) Invitation(_ context.Context, id meeting.InvitationID) (meeti
 		}
 	}
 	return meeting.Invitation{}, fault.New(fault.NotFound, "there is no such link")
+}
+
+// Channels is connectors.Meetings: both.
+func (s *Meetings) Channels() []string { return []string{meeting.SMS, meeting.Mail} }
+
+// Send is connectors.Meetings; it checks nothing.
+func (s *Meetings) Send(_ context.Context, id meeting.ID, d meeting.Dispatch) (meeting.Dispatch, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.byID(id); err != nil {
+		return d, err
+	}
+	d.ID, d.Meeting, d.State = meeting.DispatchID(fmt.Sprintf("dsp_%d", len(s.sent)+1)), id, meeting.DispatchQueued
+	s.sent = append(s.sent, d)
+	return d, nil
+}
+
+// Dispatches is connectors.Meetings.
+func (s *Meetings) Dispatches(_ context.Context, id meeting.ID) ([]meeting.Dispatch, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(s.sent), func(d meeting.Dispatch) bool { return d.Meeting != id }), s.fault
+}
+
+// Dispatched is connectors.Meetings. One that was never sent is noted as well,
+// for tests of deliveries alone.
+func (s *Meetings) Dispatched(_ context.Context, id meeting.DispatchID, state meeting.DispatchState, reason string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fault != nil {
+		return s.fault
+	}
+	for i := range s.sent {
+		if d := &s.sent[i]; d.ID == id {
+			d.State, d.Reason = state, reason
+			return nil
+		}
+	}
+	s.sent = append(s.sent, meeting.Dispatch{ID: id, State: state, Reason: reason})
+	return nil
+}
+
+// Dispatch returns what became of a dispatch.
+func (s *Meetings) Dispatch(id meeting.DispatchID) meeting.Dispatch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.sent {
+		if d.ID == id {
+			return d
+		}
+	}
+	return meeting.Dispatch{}
 }
 
 // Links makes addresses that are easy to find in a test.

@@ -30,6 +30,7 @@ type wireData struct {
 	Message     *wireMessage          `json:"message,omitempty"`
 	Decline     *wireDecline          `json:"decline,omitempty"`
 	Note        *wireNote             `json:"note,omitempty"`
+	Dispatch    *wireDispatch         `json:"dispatch,omitempty"`
 }
 
 type wireMeeting struct {
@@ -122,6 +123,12 @@ type wireDecline struct {
 	At     time.Time `json:"at"`
 }
 
+type wireDispatch struct {
+	ID       meeting.DispatchID `json:"id"`
+	Channel  string             `json:"channel"`
+	Language string             `json:"language,omitempty"`
+}
+
 type wireNote struct {
 	Name string    `json:"name"`
 	Text string    `json:"text"`
@@ -183,6 +190,9 @@ func wire(ev meeting.Event) wireEvent {
 	}
 	if d := ev.Decline; d != nil {
 		w.Data.Decline = &wireDecline{Name: d.Agent.Name, Reason: d.Reason, At: d.At.UTC()}
+	}
+	if d := ev.Dispatch; d != nil { // to whom is nobody's business but the channel's
+		w.Data.Dispatch = &wireDispatch{ID: d.ID, Channel: d.Channel, Language: d.Language}
 	}
 	if n := ev.Note; n != nil {
 		w.Data.Note = &wireNote{Name: n.Name, Text: n.Text, At: n.At.UTC()}

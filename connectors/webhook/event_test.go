@@ -117,6 +117,14 @@ func story() []meeting.Event {
 	m.Participants = m.Participants[:1]
 	m.Participants[0].JoinedAt, m.Participants[0].LeftAt, m.Participants[0].Reason = time.Time{}, time.Time{}, ""
 	add(meeting.KindMissed, after(132.5), meeting.Event{})
+
+	// A third one, which an agent opened: nobody was rung.
+	m.State, m.Outcome, m.EndedBy, m.Reason, m.AnsweredAt, m.EndedAt, m.RequestedAt, m.Ring, m.Seq = meeting.Active, "", "", "", start, time.Time{}, time.Time{}, nil, 2
+	m.Participants = append(m.Participants, meeting.Participant{ID: "par_01KATQZ6M80000000000000005", Role: meeting.AgentR, Name: "Marie", Agent: "desk:12"})
+	add(meeting.KindDispatched, after(20), meeting.Event{Dispatch: &meeting.Dispatch{
+		ID: "dsp_01KATQZ6M80000000000000006", Meeting: m.ID, Invitation: m.VisitorInvitation, Channel: meeting.SMS, To: "canary-of-the-number", Language: "it",
+		State: meeting.DispatchQueued, CreatedAt: after(20), ChangedAt: after(20),
+	}})
 	return all
 }
 
@@ -297,14 +305,14 @@ func TestABrokenEventIsRefused(t *testing.T) {
 		}
 	}
 	for k, member := range map[meeting.Kind]string{
-		meeting.KindMessage: "message", meeting.KindNote: "note", meeting.KindDeclined: "decline", meeting.KindJoined: "participant",
+		meeting.KindMessage: "message", meeting.KindNote: "note", meeting.KindDeclined: "decline", meeting.KindJoined: "participant", meeting.KindDispatched: "dispatch",
 	} {
 		s, doc := broken(k, func(_, data, _ map[string]any) { delete(data, member) })
 		if s.Check(doc) == nil {
 			t.Errorf("%s without %s is taken", k, member)
 		}
 	}
-	for k, member := range map[meeting.Kind]string{meeting.KindEnded: "outcome", meeting.KindAnswered: "ring", meeting.KindMissed: "ended_at"} {
+	for k, member := range map[meeting.Kind]string{meeting.KindEnded: "outcome", meeting.KindRing: "ring", meeting.KindAnswered: "answered_at", meeting.KindMissed: "ended_at"} {
 		s, doc := broken(k, func(_, _, m map[string]any) { delete(m, member) })
 		if s.Check(doc) == nil {
 			t.Errorf("%s without %s is taken", k, member)

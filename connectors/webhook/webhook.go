@@ -79,6 +79,6 @@ func (c *Connector) Surface() httpd.Surface { return httpd.Surface{Name: Name} }
 func kinds() []meeting.Kind {
 	return []meeting.Kind{
 		meeting.KindCreated, meeting.KindRequested, meeting.KindRing, meeting.KindDeclined, meeting.KindAnswered, meeting.KindMissed, meeting.KindEnded,
-		meeting.KindInvited, meeting.KindJoined, meeting.KindLeft, meeting.KindMessage, meeting.KindNote,
+		meeting.KindInvited, meeting.KindJoined, meeting.KindLeft, meeting.KindMessage, meeting.KindNote, meeting.KindDispatched,
 	}
 }

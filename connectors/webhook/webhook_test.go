@@ -131,7 +131,7 @@ func TestConfigNamesEveryFault(t *testing.T) {
 		{"secrets of no file", "{name: crm, url: 'https://a.example/', secrets_file: /nowhere/s}", []string{"secrets_file: open /nowhere/s"}},
 		{"an event mistyped", "{name: crm, url: 'https://a.example/', " + good + ", events: [meeting.anwsered, '*']}", []string{`events[0]: there is no event "meeting.anwsered"; did you mean meeting.answered?`}},
 		{"a group mistyped", "{name: crm, url: 'https://a.example/', " + good + ", events: [meetings.*]}", []string{`events[0]: there is no event "meetings.*"; did you mean meeting.*?`}},
-		{"no such event at all", "{name: crm, url: 'https://a.example/', " + good + ", events: [everything you have]}", []string{`there is no event "everything you have"; there is *, meeting.*, meeting.answered,`}},
+		{"no such event at all", "{name: crm, url: 'https://a.example/', " + good + ", events: [everything you have]}", []string{`there is no event "everything you have"; there is *, link.*, link.dispatched, meeting.*, meeting.answered,`}},
 		{"half a group", "{name: crm, url: 'https://a.example/', " + good + ", events: ['meet*']}", []string{`there is no event "meet*"`}},
 		{"our header", "{name: crm, url: 'https://a.example/', " + good + ", headers: {webhook-id: canary}}", []string{"headers.webhook-id: is set by us"}},
 		{"any of our prefix", "{name: crm, url: 'https://a.example/', " + good + ", headers: {WEBHOOK-Attempt: canary}}", []string{"headers.WEBHOOK-Attempt: is set by us"}},

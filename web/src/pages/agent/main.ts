@@ -57,6 +57,8 @@ export class AgentPage extends PageElement {
   #ticks = 0;
   /** Came by an invitation into a running call. */
   #asked = this.#id.startsWith('inv_') && location.pathname.startsWith('/room/') && kept<boolean>('answered') !== true;
+  /** Opened the call: nobody was rung. */
+  #started = false;
   /** Went, and left the others together; or did not come back in time. */
   #left: '' | 'left' | 'late' = '';
   /** This tab is the one that talks: it answered, or was opened after the answer. */
@@ -107,6 +109,8 @@ export class AgentPage extends PageElement {
     this.#invitations = new Invitations(session);
     this.#invitations.on('change', () => this.requestUpdate());
     const { meeting } = session;
+    this.#started = !meeting.ring && meeting.participants.find(({ role }) => role === 'agent')?.id === meeting.you?.participant;
+    this.#asked &&= !this.#started;
     if (this.#asked) this.#room.name = this.agentName;
     brand(meeting.site.brand);
     this.entered = kept<boolean>('entered') === true; // a reload comes back to the room
@@ -161,7 +165,7 @@ export class AgentPage extends PageElement {
       // The room has an address of its own; the secret stays in the history entry.
       if (!location.pathname.startsWith('/room/')) history.replaceState(history.state, '', `/room/${encodeURIComponent(this.#id)}${location.search}`);
     }
-    if (now === 'devices') void this.#prepare(was === 'ring');
+    if (now === 'devices') void this.#prepare(was === 'ring' || this.#started);
     if (now === 'room') {
       if (was !== 'gone') this.panelOpen = this.chatOpen = matchMedia('(min-width: 68.01rem)').matches;
       this.#room?.enter();
@@ -377,10 +381,14 @@ export class AgentPage extends PageElement {
     if (!meeting) return t('page.loading');
     if (view === 'room') return t('call.with', { name: who(meeting) });
     if (view === 'gone') return goneTitle(this.#room?.dropped ?? 'network');
-    if (view === 'devices') return t(this.#asked ? 'agent.guest.title' : 'agent.enter.title', { visitor: who(meeting) });
+    if (view === 'devices') return t(`agent.${this.#entering}.title`, { visitor: who(meeting) });
     if (view === 'left') return t('left.title');
     if (view === 'ring') return t('page.reconnecting');
     return t(`agent.note.${this.#note(view)}`, { name: meeting.ring?.taken_by ?? t('agent.somebody') });
+  }
+
+  get #entering(): 'guest' | 'start' | 'enter' {
+    return this.#asked ? 'guest' : this.#started ? 'start' : 'enter';
   }
 
   #note(view: 'planned' | 'taken' | 'declined' | 'over' | 'loading'): Parameters<typeof notePage>[0] {
@@ -423,7 +431,7 @@ export class AgentPage extends PageElement {
           slim,
         );
       case 'devices':
-        return frame(session.meeting, devicesPage(session, this.#media, { enter: () => void this.#enter(), soundOnly: () => void this.#soundOnly(), named: this.#typed }, this.#asked ? { ask: ownName(session.meeting) === '', name: this.agentName, missing: this.nameMissing } : undefined), { ours: true });
+        return frame(session.meeting, devicesPage(session, this.#media, { enter: () => void this.#enter(), soundOnly: () => void this.#soundOnly(), named: this.#typed }, this.#entering, this.#asked ? { ask: ownName(session.meeting) === '', name: this.agentName, missing: this.nameMissing } : undefined), { ours: true });
       case 'room':
         return roomPage(
           { session, media: this.#media, room: this.#room!, notes: this.#notes!, invitations: this.#invitations!, self: ownName(session.meeting) || this.agentName, chatOpen: this.chatOpen, panelOpen: this.panelOpen, unread: this.unread, failed: this.failed },

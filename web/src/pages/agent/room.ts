@@ -30,8 +30,8 @@ export interface Asked {
   missing: boolean;
 }
 
-/** devicesPage stands between the answer and the room; the visitor already knows that somebody answered. */
-export function devicesPage(session: MeetingSession, media: LocalMedia, acts: EnterActs, asked?: Asked): TemplateResult {
+/** devicesPage stands before the room: after an answer (the visitor knows of it already), for a colleague who was asked in, and for who starts a call. */
+export function devicesPage(session: MeetingSession, media: LocalMedia, acts: EnterActs, why: 'enter' | 'guest' | 'start', asked?: Asked): TemplateResult {
   const { camera, microphone } = media;
   const visitor = who(session.meeting);
   const asking = camera.asking || microphone.asking;
@@ -46,9 +46,9 @@ export function devicesPage(session: MeetingSession, media: LocalMedia, acts: En
     </div>
     <div class="check__main stack stack--loose">
       <div class="stack stack--tight">
-        ${asked ? nothing : html`<div class="row">${statePill('live', t('agent.yours'))}</div>`}
-        <h1 tabindex="-1">${t(asked ? 'agent.guest.title' : 'agent.enter.title', { visitor })}</h1>
-        <p class="lead">${t(asked ? 'agent.guest.lead' : 'agent.enter.lead')}</p>
+        ${why === 'enter' ? html`<div class="row">${statePill('live', t('agent.yours'))}</div>` : nothing}
+        <h1 tabindex="-1">${t(`agent.${why}.title`, { visitor })}</h1>
+        <p class="lead">${t(`agent.${why}.lead`)}</p>
       </div>
       <ul class="card checks" aria-label=${t('check.list')}>${deviceRow(media, 'camera', false)} ${deviceRow(media, 'microphone')}</ul>
       ${asked?.ask

@@ -98,6 +98,9 @@ export class VisitPage extends PageElement {
     brand(meeting.site.brand);
     text.use(kept<string>('lang') ?? choose({ search: location.search, given: meeting.language, browser: navigator.languages }));
     this.#room = new Room(session, this.#media, 'agent');
+    // Who comes for the first time when it is under way already is shown camera
+    // and microphone first: the agent started it, or this is a second window.
+    this.#guest ||= meeting.state === 'active' && kept('looked') !== true && kept('joined') !== true;
     this.#joined = !this.#guest || kept('joined') === true;
     this.#room.name = kept<string>('name') ?? '';
     this.#room.on('change', () => {
@@ -155,6 +158,7 @@ export class VisitPage extends PageElement {
     this.failed = '';
     const meeting = this.#session!.meeting;
     if (now === 'call') {
+      keep('joined', true); // a reload comes back to the call
       if (was === 'waiting' || was === 'check') {
         sounds.answered();
         navigator.vibrate?.(200);

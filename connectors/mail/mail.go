@@ -1,0 +1,210 @@
+// Package mail sends links by mail through one SMTP server. A letter is one
+// delivery of the outbox.
+//
+// It refuses to know stores, pages, media and other vendors, and starts no
+// goroutine.
+package mail
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"html"
+	"net"
+	netmail "net/mail"
+	"strconv"
+	"strings"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"ringdown/connectors"
+	"ringdown/httpd"
+	"ringdown/meeting"
+	"ringdown/outbox"
+)
+
+// Name is the connector's name.
+const Name = "mail"
+
+const (
+	target  = Name + "/server"
+	timeout = 20 * time.Second
+)
+
+// Connector sends through one server. Safe for concurrent use.
+type Connector struct {
+	cfg Config
+	connectors.Deps
+	client *gomail.Client
+	domain string // of From, for Message-ID
+}
+
+var (
+	_ connectors.Connector = (*Connector)(nil)
+	_ outbox.Translator    = (*Connector)(nil)
+	_ outbox.Deliverer     = (*Connector)(nil)
+)
+
+// New makes the connector. It reads the file that cfg names, and dials nobody.
+func New(cfg Config, d connectors.Deps) (*Connector, error) {
+	cfg, err := cfg.compile()
+	if err != nil {
+		return nil, err
+	}
+	if d.Meetings == nil || d.Links == nil || d.Log == nil || d.Now == nil {
+		return nil, errors.New("mail: meetings, links, log and now are needed")
+	}
+	host, port, _ := net.SplitHostPort(cfg.Server) // checked
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return nil, errors.New("server: the port must be a number")
+	}
+	options := []gomail.Option{gomail.WithPort(n), gomail.WithTimeout(cmp.Or(cfg.Timeout, timeout))}
+	switch cfg.Security {
+	case fullTLS:
+		options = append(options, gomail.WithSSL())
+	case noTLS:
+		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
+	default:
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
+	}
+	if cfg.User != "" {
+		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(cfg.User), gomail.WithPassword(cfg.Password.Reveal()))
+	}
+	c := &Connector{cfg: cfg, Deps: d}
+	if c.client, err = gomail.NewClient(host, options...); err != nil {
+		return nil, err
+	}
+	from, _ := netmail.ParseAddress(cfg.From) // checked
+	_, c.domain, _ = strings.Cut(from.Address, "@")
+	return c, nil
+}
+
+// Name returns "mail".
+func (c *Connector) Name() string { return Name }
+
+// Surface is empty: nobody calls here.
+func (c *Connector) Surface() httpd.Surface { return httpd.Surface{Name: Name} }
+
+// letter is the body of a delivery.
+type letter struct {
+	ID       meeting.DispatchID `json:"id"`
+	To       string             `json:"to"`
+	Subject  string             `json:"subject"`
+	Text     string             `json:"text"`
+	Language string             `json:"language"`
+}
+
+// Draft makes one letter of a link that is to be sent by mail.
+func (c *Connector) Draft(ev meeting.Event) ([]outbox.Draft, error) {
+	d := ev.Dispatch
+	if ev.Kind != meeting.KindDispatched || d == nil || d.Channel != meeting.Mail {
+		return nil, nil
+	}
+	lang := d.Language
+	if c.cfg.Texts[lang] == "" {
+		lang = "en"
+	}
+	agent := ""
+	for _, p := range ev.Snapshot.Participants {
+		if p.Role == meeting.AgentR && agent == "" {
+			agent = p.Name
+		}
+	}
+	agent = cmp.Or(agent, somebody()[lang])
+	fill := strings.NewReplacer("{agent}", agent, "{link}", c.Links.Visitor(ev.Snapshot))
+	text := []rune(fill.Replace(c.cfg.Texts[lang]))
+	if len(text) > 0 { // "an advisor invites you"
+		text[0] = []rune(strings.ToUpper(string(text[0])))[0]
+	}
+	body, err := json.Marshal(letter{d.ID, d.To, strings.NewReplacer("\r", "", "\n", " ").Replace(fill.Replace(c.cfg.Subjects[lang])), string(text), lang})
+	if err != nil {
+		return nil, errors.New("a letter cannot be written")
+	}
+	return []outbox.Draft{{Target: target, Dest: target + "/" + string(d.ID), Body: body, ExpiresAt: ev.At.Add(meeting.DispatchFor)}}, nil
+}
+
+// Deliver sends one letter. Its Message-ID is the dispatch's: who gets it twice
+// after a crash of ours can tell.
+func (c *Connector) Deliver(ctx context.Context, d outbox.Delivery) outbox.Result {
+	var l letter
+	if err := json.Unmarshal(d.Body, &l); err != nil {
+		return outbox.Result{Verdict: outbox.GiveUp, Reason: "unreadable"}
+	}
+	m, err := c.message(l)
+	if err != nil {
+		return c.failed(ctx, l, "address_refused")
+	}
+	if err := c.client.DialAndSendWithContext(ctx, m); err != nil {
+		return c.judge(ctx, l, err)
+	}
+	if err := c.tell(ctx, l.ID, meeting.DispatchSent, ""); err != nil {
+		c.Log.WarnContext(ctx, "a letter was sent, and that cannot be noted", "dispatch", l.ID, "err", err)
+	}
+	return outbox.Result{Verdict: outbox.OK}
+}
+
+func (c *Connector) message(l letter) (*gomail.Msg, error) {
+	m := gomail.NewMsg()
+	if err := errors.Join(m.From(c.cfg.From), m.To(l.To)); err != nil {
+		return nil, err
+	}
+	if c.cfg.ReplyTo != "" {
+		if err := m.ReplyTo(c.cfg.ReplyTo); err != nil {
+			return nil, err
+		}
+	}
+	m.Subject(l.Subject)
+	m.SetMessageIDWithValue(string(l.ID) + "@" + c.domain)
+	m.SetGenHeader("Auto-Submitted", "auto-generated")
+	m.SetGenHeader("X-Auto-Response-Suppress", "All")
+	m.SetGenHeader("Content-Language", l.Language)
+	m.SetDate()
+	m.SetBodyString(gomail.TypeTextPlain, l.Text)
+	m.AddAlternativeString(gomail.TypeTextHTML, inHTML(l))
+	return m, nil
+}
+
+// inHTML says the same in HTML: paragraphs, and the link as one.
+func inHTML(l letter) string {
+	var b strings.Builder
+	b.WriteString(`<!doctype html><html lang="` + html.EscapeString(l.Language) + `"><body>`)
+	for p := range strings.SplitSeq(strings.TrimSpace(l.Text), "\n\n") {
+		words := html.EscapeString(p)
+		if strings.HasPrefix(p, "http://") || strings.HasPrefix(p, "https://") {
+			words = `<a href="` + words + `">` + words + `</a>`
+		}
+		b.WriteString("<p>" + strings.ReplaceAll(words, "\n", "<br>") + "</p>")
+	}
+	b.WriteString("</body></html>")
+	return b.String()
+}
+
+// judge says what an error of the server means. A server's sentences may hold
+// the address: they go into no log.
+func (c *Connector) judge(ctx context.Context, l letter, err error) outbox.Result {
+	var e *gomail.SendError
+	switch {
+	case errors.As(err, &e) && e.Reason == gomail.ErrSMTPRcptTo && !e.IsTemp():
+		return c.failed(ctx, l, "address_refused")
+	case errors.As(err, &e) && !e.IsTemp() && e.ErrorCode() >= 500:
+		return c.failed(ctx, l, "rejected")
+	case strings.Contains(err.Error(), "535") || strings.Contains(strings.ToLower(err.Error()), "auth"):
+		c.Log.ErrorContext(ctx, "the mail server does not accept the account", "repair", "connectors.mail.user and password")
+		return outbox.Result{Verdict: outbox.Retry, Reason: "auth", Live: true}
+	}
+	return outbox.Result{Verdict: outbox.Retry, Reason: "server_down", Live: true}
+}
+
+func (c *Connector) failed(ctx context.Context, l letter, reason string) outbox.Result {
+	if err := c.tell(ctx, l.ID, meeting.DispatchFailed, reason); err != nil {
+		return outbox.Result{Verdict: outbox.Retry, Reason: "internal", Live: true}
+	}
+	return outbox.Result{Verdict: outbox.GiveUp, Reason: reason}
+}
+
+func (c *Connector) tell(ctx context.Context, id meeting.DispatchID, state meeting.DispatchState, reason string) error {
+	return c.Meetings.Dispatched(context.WithoutCancel(ctx), id, state, reason)
+}
