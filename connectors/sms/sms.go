@@ -166,8 +166,6 @@ func (c *Connector) noAnswer(ctx context.Context, m message, err error) outbox.R
 	switch {
 	case e.Reason == egress.Blocked, e.Reason == egress.BadURL:
 		return c.failed(ctx, m, "not_configured")
-	case e.Sent: // it may have been taken: a second message would be one too many
-		return c.failed(ctx, m, "timeout")
 	}
 	return outbox.Result{Verdict: outbox.Retry, Reason: string(e.Reason), Live: true}
 }
