@@ -24,7 +24,7 @@ binary:
 
 bench: build ## start-up time, idle memory, sizes, delivery under load: three runs, the median judged
 	go run scripts/bench.go
-	scripts/promises D7 D8 D9
+	scripts/promises C7 D7 D8 D9
 
 promises: ## every promise with its figure, alone on the machine; T="D8 M1" narrows it
 	scripts/promises $(T)

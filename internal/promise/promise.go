@@ -34,6 +34,7 @@ func Table() []Promise {
 		{"C4", "After a crash no ghost: each call goes on or is closed with its reason"},
 		{"C5", "Timers are right, also when the wall clock jumps"},
 		{"C6", "The same request twice makes one call"},
+		{"C7", "A phone is answered at once, whatever else hangs"},
 		{"D1", "What was acknowledged is delivered at least once"},
 		{"D3", "Duplicates are recognisable, and no more than were in flight"},
 		{"D4", "The schedule is the table"},
