@@ -62,6 +62,7 @@ type Facts struct {
 	Admin    string   `json:"admin,omitempty"`
 	Media    []string `json:"media"` // addresses that clients are told to send to
 	Inbox    string   `json:"inbox,omitempty"`
+	Phones   string   `json:"phones,omitempty"` // the emulated agent app
 	KeyFile  string   `json:"admin_key_file"`
 	Pages    bool     `json:"pages"` // whether the binary holds them
 }
@@ -119,9 +120,14 @@ func open(ctx context.Context, cfg config.Config, version string, log *slog.Logg
 	a.undo = append(a.undo, func() { _ = a.hub.Close(context.Background()) })
 	registry.MustRegister(mediaMetrics{a.hub})
 
-	var inbox string
+	var inbox, phoneDesk string
 	if cfg.Demo {
 		if inbox, err = a.openDesk(ctx, public); err != nil {
+			return a, err
+		}
+	}
+	if cfg.Demo && cfg.Connectors.Thirdparty == nil {
+		if phoneDesk, err = a.openPhones(ctx, public); err != nil {
 			return a, err
 		}
 	}
@@ -135,7 +141,7 @@ func open(ctx context.Context, cfg config.Config, version string, log *slog.Logg
 	a.undo = append(a.undo, exit.Close)
 	phones := meeting.NewPhones(a.store.Phones(), clock.Now, log.With("part", "phones"))
 	journal := connectors.NewBook(entries{a.store}, log.With("part", "journal"))
-	customers, err := customer.NewDirectory(cfg.Customers, a.store.Customers(), func(allow string) (customer.Doer, error) {
+	customers, err := customer.NewDirectory(a.cfg.Customers, a.store.Customers(), func(allow string) (customer.Doer, error) {
 		return exit.Client(egress.Options{Connector: "customers", Allow: []string{allow}, LookupRetries: 1})
 	}, clock.Now, log.With("part", "customers"))
 	if err != nil {
@@ -165,7 +171,7 @@ func open(ctx context.Context, cfg config.Config, version string, log *slog.Logg
 	}
 	a.facts = Facts{
 		Version: version, URL: public, Demo: cfg.Demo, Database: engineOf(cfg), Listen: a.public.Addr().String(),
-		Inbox: inbox, KeyFile: keyFile,
+		Inbox: inbox, Phones: phoneDesk, KeyFile: keyFile,
 	}
 	for _, ap := range a.hub.Addresses() {
 		a.facts.Media = append(a.facts.Media, ap.String())

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -14,7 +16,9 @@ import (
 	"ringdown/connectors/sms"
 	"ringdown/connectors/webhook"
 	"ringdown/connectors/xcally"
+	"ringdown/customer"
 	desk "ringdown/emulate/xcally"
+	phones "ringdown/emulate/xucmgt"
 	"ringdown/httpd"
 	"ringdown/meeting"
 	"ringdown/secret"
@@ -116,6 +120,65 @@ func (a *App) openDesk(ctx context.Context, public string) (inbox string, err er
 	return s.URL() + "/", nil
 }
 
+// demoPhones is the secret of the demo's phones: both ends are in this process
+// and listen on loopback.
+const demoPhones = "demo-secret-of-the-phones"
+
+// demoCustomers are people that nobody will ever call: their numbers are kept for
+// fiction.
+const demoCustomers = `id,name,company,email,phone,language,customer since,last order
+V-1001,Anna Ferri,Studio Ferri,anna.ferri@example.org,+33 1 99 00 12 34,it,2021,Onda pendant lamp
+V-1002,Marc Lambert,,marc.lambert@example.org,+33 1 99 00 45 67,fr,2019,Two Riva chairs
+V-1003,Grace Okafor,Okafor Interiors,grace@example.org,+33 6 39 98 12 34,en,2024,Sample box
+V-1004,Paolo Greco,,paolo.greco@example.org,+33 6 39 98 45 67,it,2023,
+V-1005,Louise Petit,Hôtel des Arts,louise@example.org,+33 4 65 71 12 34,fr,2018,Twelve Onda lamps
+`
+
+// openPhones opens the emulated agent app of the demo, and a file of people who
+// call.
+func (a *App) openPhones(ctx context.Context, public string) (string, error) {
+	listen := "127.0.0.1:8082"
+	if strings.HasSuffix(a.cfg.Listen, ":0") {
+		listen = "127.0.0.1:0"
+	}
+	path := "/thirdparty/xucmgt/" + demoPhones
+	open := func(listen string) (*phones.Server, error) {
+		s, err := phones.New(phones.Config{Listen: listen, URL: public + path}, a.log.With("part", "emulate/xucmgt"))
+		if err != nil {
+			return nil, err
+		}
+		return s, s.Listen(ctx)
+	}
+	s, err := open(listen)
+	if err != nil && listen != "127.0.0.1:0" { // taken: by another demo, perhaps
+		s, err = open("127.0.0.1:0")
+	}
+	if err != nil {
+		return "", err
+	}
+	a.parts = append(a.parts, part{"emulate/xucmgt", s.Run})
+	a.cfg.Connectors.Thirdparty = &thirdparty.Config{
+		Secret: demoPhones, Origins: []string{s.URL()}, Networks: nil,
+		Outcomes: []thirdparty.Outcome{
+			{Name: "sold", Label: map[string]string{"en": "Sold", "fr": "Vendu", "it": "Venduto"}},
+			{Name: "answered", Label: map[string]string{"en": "Question answered", "fr": "Question traitée", "it": "Domanda risolta"}},
+			{Name: "follow-up", Label: map[string]string{"en": "To follow up", "fr": "À suivre", "it": "Da seguire"}},
+		},
+	}
+	file := filepath.Join(a.cfg.DataDir, "customers.csv")
+	if err := os.WriteFile(file, []byte(demoCustomers), 0o600); err != nil {
+		return "", fmt.Errorf("data_dir: %w", err)
+	}
+	a.cfg.Customers = customer.Config{Region: "FR", Sources: []customer.SourceConfig{{
+		Name: "demo", File: &customer.FileConfig{Path: file},
+		Fields: customer.Fields{
+			ExternalID: "id", Name: "name", Company: "company", Email: "email", Phones: "phone", Language: "language",
+			Extra: map[string]string{"Customer since": "customer since", "Last order": "last order"},
+		},
+	}}}
+	return s.URL() + "/", nil
+}
+
 // hostOf is the host of an address as it is written there, without the port.
 func hostOf(address string) string {
 	u, err := url.Parse(address)
@@ -136,7 +199,7 @@ func bracketed(host string) string {
 func (a *App) pages(meetings *meeting.Service) (*web.Pages, error) {
 	c := web.Config{PublicURL: a.facts.URL}
 	if a.cfg.Demo {
-		state := web.Demo{Version: a.facts.Version, Shop: a.facts.URL + "/demo/shop", Inbox: a.facts.Inbox, Pages: a.facts.URL}
+		state := web.Demo{Version: a.facts.Version, Shop: a.facts.URL + "/demo/shop", Inbox: a.facts.Inbox, Phones: a.facts.Phones, Pages: a.facts.URL}
 		for _, ap := range a.hub.Addresses() {
 			state.Media = append(state.Media, web.Address{Address: ap.String(), Protocol: "udp, tcp", Reach: reachOf(ap.Addr())})
 		}

@@ -13,6 +13,8 @@ type Demo struct {
 	// Shop is the address of the demo shop, Inbox that of the emulated desk.
 	Shop  string `json:"shop"`
 	Inbox string `json:"inbox"`
+	// Phones is the address of the emulated agent app of a phone system.
+	Phones string `json:"phones"`
 	// Pages is where this daemon's pages are reached.
 	Pages string `json:"pages"`
 	// Media lists where sound and pictures arrive.

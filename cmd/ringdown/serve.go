@@ -68,6 +68,9 @@ func banner(c *console, f app.Facts, asJSON bool) error {
 	if f.Inbox != "" {
 		line("Emulated inbox", f.Inbox)
 	}
+	if f.Phones != "" {
+		line("Emulated phones", f.Phones)
+	}
 	switch {
 	case !f.Pages:
 		fmt.Fprintf(w, "\nThis binary was built without pages: run \"make build\" first.\n")

@@ -24,6 +24,7 @@ interface Demo {
   readonly version: string;
   readonly shop: string;
   readonly inbox: string;
+  readonly phones?: string;
   readonly pages: string;
   readonly media: readonly Address[];
 }
@@ -69,6 +70,7 @@ class StartPage extends PageElement {
         <main id="main" class="visit__main start">
           <div class="start__hero stack"><h1>${t('start.title.near')}<br />${t('start.title.far')}</h1><p class="lead">${t('start.lead')}</p></div>
           ${this.#lost ? this.#offline() : this.#walk()}
+          ${this.#demo?.phones ? this.#phones(this.#demo.phones) : nothing}
           <div class="start__more">${this.#steps()}${this.#addresses()}</div>
         </main>
         <footer class="visit__foot"><span>Ringdown ${this.#demo?.version} · Apache-2.0</span><span class="push">${t('start.nothing')}</span></footer>
@@ -97,6 +99,13 @@ class StartPage extends PageElement {
         <a class="btn btn--primary btn--block" href=${href ?? nothing} target="_blank" rel="noopener">${open}${icon('external')}</a>
       </div>
     </article>`;
+  }
+
+  #phones(href: string): TemplateResult {
+    return html`<section class="card card__body start__phones" aria-labelledby="h-phones">
+      <div class="grow stack stack--tight"><h2 id="h-phones">${t('start.phones.title')}</h2><p class="small muted">${t('start.phones.words')}</p></div>
+      <a class="btn btn--line" data-test="phones" href=${href} target="_blank" rel="noopener">${icon('phone')}${t('start.phones.open')}</a>
+    </section>`;
   }
 
   #steps(): TemplateResult {
