@@ -26,7 +26,7 @@ async function startApp() {
 
 for (const name of browsers) {
   describe(`the agent app in ${name}`, { timeout: 240_000 }, () => {
-    let browser, daemon, desk;
+    let browser, daemon, desk, shared;
     before(async () => {
       desk = await startApp();
       daemon = await startDaemon({
@@ -61,10 +61,14 @@ connectors:
       desk?.stop();
     });
 
-    /** app opens the agent app with the real AngularJS in it. */
+    /** app opens the agent app anew, with the real AngularJS in it. */
     async function app(url = `${daemon.url}/thirdparty/xucmgt/${secret}`) {
-      const page = await newPage(browser, { width: 1200, height: 900 });
-      await page.evaluateOnNewDocument(angular);
+      if (!shared) {
+        shared = await newPage(browser, { width: 1200, height: 900 });
+        await shared.evaluateOnNewDocument(angular);
+      }
+      const page = shared;
+      page.complaints.length = 0;
       await page.goto(desk.desk);
       await page.waitForFunction(() => document.body.dataset.state === 'up' && window.angular?.version.full === '1.8.3', within);
       await page.$eval('#url', (e, to) => (e.value = to), url);
@@ -105,7 +109,6 @@ connectors:
         await gone(page);
         assert.equal(await read(page, 'action'), 'none');
         assert.deepEqual(page.complaints, []);
-        await page.browserContext().close();
       });
     }
 
@@ -118,7 +121,6 @@ connectors:
       await press(tab, hook('done'));
       await gone(page);
       await ready(page, 'ready');
-      await page.browserContext().close();
     });
 
     test('every release of the request is answered', async () => {
@@ -132,7 +134,6 @@ connectors:
           assert.match(line, /^← \{"action":"open"/, `${release} ${queue}: ${line}`);
         }
       }
-      await page.browserContext().close();
     });
 
     test('popup: the opener hears of the end, and the window goes', async () => {
@@ -146,7 +147,6 @@ connectors:
       await press(popup, hook('done')).catch(() => {}); // the window closes under the press
       await ready(page, 'ready');
       await page.waitForFunction(() => window.popups.every((w) => w.closed), within);
-      await page.browserContext().close();
     });
 
     test('run carries what is configured and nothing of the call', async () => {
@@ -157,7 +157,6 @@ connectors:
       assert.deepEqual(JSON.parse(a.slice(2)), { action: 'run', event: 'EventRinging', url: 'crm.exe', executableArgs: ['--phone'] });
       assert.match(line, /would run crm\.exe --phone/);
       assert.equal(await read(page, 'ready'), 'ready');
-      await page.browserContext().close();
     });
 
     // The traps of the client.
@@ -175,7 +174,6 @@ connectors:
         await press(tab, hook('done'));
         await gone(page);
         await ready(page, 'ready').catch((error) => assert.fail(`after a second ring with ${second}: ${error.message}`));
-        await page.browserContext().close();
       }
     });
 
@@ -184,8 +182,6 @@ connectors:
       await set(page, '#caller', '0722222222');
       await ring(page, 'answered');
       // The same call rings at a colleague's, some time later.
-      const other = await app();
-      await other.select('#agent', '1');
       const body = await page.$$eval(`${hook('wire')} li`, (all) => all.map((e) => e.textContent).find((s) => s.startsWith('→')));
       const call = JSON.parse(body.slice(2));
       await new Promise((done) => setTimeout(done, 8500)); // the daemon's own clock: offers within 8 s ring together
@@ -199,7 +195,6 @@ connectors:
       await press(tab, hook('close'));
       await gone(page);
       await ready(page, 'ready');
-      for (const p of [page, other]) await p.browserContext().close();
     });
 
     test('trap: the same call again is the same page, with what was written', async () => {
@@ -217,7 +212,6 @@ connectors:
       await tab.waitForFunction(() => document.querySelector('#note')?.value === 'half a note', within);
       await press(tab, hook('done'));
       await gone(page);
-      await page.browserContext().close();
     });
 
     test('trap: errors are silent, and the phone goes on', async () => {
@@ -228,7 +222,6 @@ connectors:
       assert.equal(await read(page, 'phone'), 'talking');
       assert.equal(await page.$(`${hook('pane')} iframe`), null);
       assert.equal(await read(page, 'action'), 'none');
-      await page.browserContext().close();
     });
 
     test('a close message from elsewhere does nothing to the tab', async () => {
@@ -241,7 +234,6 @@ connectors:
       });
       await new Promise((done) => setTimeout(done, 500));
       assert.equal(await tab.evaluate(() => document.body.dataset.state), 'work');
-      await page.browserContext().close();
     });
 
     test('a token that XUC confirms proves the ring; a forged one does not', async () => {
@@ -253,7 +245,6 @@ connectors:
         await ring(page, 'ringing');
         const tab = await pane(page);
         await tab.waitForSelector(hook(want), within);
-        await page.browserContext().close();
       }
     });
 
@@ -267,7 +258,6 @@ connectors:
       await popup.waitForFunction(() => document.body?.dataset.state === 'work', within);
       assert.match(popup.url(), /\/thirdparty\/open\/phc_[a-z0-9]+$/);
       assert.match(await popup.$eval(hook('caller'), (e) => e.textContent), /\+33612345678/);
-      await page.browserContext().close();
     });
 
     test('the room is shown in the pane where the frame lets it, else in a window', async () => {
@@ -277,19 +267,17 @@ connectors:
         await set(page, '#caller', devices ? '0777777777' : '0788888888');
         await ring(page, 'ringing');
         const tab = await pane(page);
-        const opened = new Promise((done) => page.browser().once('targetcreated', (target) => done(target)));
         await press(tab, hook('start-video'));
         if (devices) {
           const room = await (await tab.waitForSelector(hook('room'), within)).contentFrame();
           await room.waitForFunction(() => ['devices', 'room'].includes(document.body.dataset.state), within);
         } else if (name === 'chromium') {
-          const target = await opened;
+          const target = await browser.waitForTarget((t) => t.type() === 'page' && new URL(t.url()).pathname.startsWith('/room/'), within);
           const room = await target.page();
           await room.waitForFunction(() => ['devices', 'room'].includes(document.body?.dataset.state), within);
           assert.equal(await tab.$(hook('room')), null);
           await tab.waitForSelector(hook('end-video'), within); // control stays in the pane
         }
-        await page.browserContext().close();
       }
     });
   });
