@@ -43,7 +43,8 @@ type Config struct {
 
 // Request is an HTTP request with holes: {to} is the number in E.164, {to_digits}
 // the same without "+", {text} the message, {id} our id of it, {status_url} the
-// address for its delivery report, and {from}, {user} and {key}.
+// address for its delivery report, {type} "text" or "unicode" as the message
+// needs, and {from}, {user} and {key}.
 type Request struct {
 	// URL of the gateway.
 	URL string `yaml:"url"`
@@ -80,7 +81,7 @@ func presets() map[string]Config {
 		"vonage": {
 			Request: Request{
 				URL:  "https://rest.nexmo.com/sms/json",
-				Body: `{"api_key":"{user}","api_secret":"{key}","to":"{to_digits}","from":"{from}","text":"{text}","type":"unicode","client-ref":"{id}","callback":"{status_url}"}`,
+				Body: `{"api_key":"{user}","api_secret":"{key}","to":"{to_digits}","from":"{from}","text":"{text}","type":"{type}","client-ref":"{id}","callback":"{status_url}"}`,
 			},
 			Failure: `"error-text"`,
 			Status:  Status{Field: "status", Delivered: []string{"delivered"}, Failed: []string{"failed", "rejected", "expired"}},
@@ -174,7 +175,7 @@ func (c Config) compile() (Config, error) {
 	if !strings.Contains(c.Request.Body, "{text}") || !strings.Contains(c.Request.Body, "{to}") && !strings.Contains(c.Request.Body, "{to_digits}") {
 		bad("request.body", "must have {text} and {to} or {to_digits}")
 	}
-	known := []string{"{to}", "{to_digits}", "{text}", "{id}", "{status_url}", "{from}", "{user}", "{key}"}
+	known := []string{"{to}", "{to_digits}", "{text}", "{id}", "{status_url}", "{from}", "{user}", "{key}", "{type}"}
 	all := c.Request.URL + c.Request.Body
 	for _, h := range c.Request.Headers {
 		all += h

@@ -187,10 +187,15 @@ func (c *Connector) request(ctx context.Context, m message) (*http.Request, erro
 	if c.cfg.StatusSecret != "" {
 		status = c.PublicURL + "/sms/status/" + c.cfg.StatusSecret.Reveal() + "/" + string(m.ID)
 	}
+	kindOf := "text"
+	if _, _, unicode := Length(m.Text); unicode {
+		kindOf = "unicode"
+	}
 	fill := func(text string, escape func(string) string) string {
 		return strings.NewReplacer(
 			"{to}", escape(m.To), "{to_digits}", escape(strings.TrimPrefix(m.To, "+")), "{text}", escape(m.Text), "{id}", escape(string(m.ID)),
 			"{status_url}", escape(status), "{from}", escape(c.cfg.From), "{user}", escape(c.cfg.User), "{key}", escape(c.cfg.Key.Reveal()),
+			"{type}", kindOf,
 		).Replace(text)
 	}
 	body, kind := fill(c.cfg.Request.Body, inJSON), "application/json"

@@ -262,6 +262,7 @@ connectors:
 
     test('the room is shown in the pane where the frame lets it, else in a window', async () => {
       for (const devices of [true, false]) {
+        shared = undefined; // a page with a call asks before it goes
         const page = await app();
         await page.$eval('#devices', (e, to) => (e.checked = to), devices);
         await set(page, '#caller', devices ? '0777777777' : '0788888888');
