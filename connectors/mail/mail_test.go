@@ -75,6 +75,8 @@ func (s *server) talk(c net.Conn) {
 			s.letters = append(s.letters, b.String())
 			s.mu.Unlock()
 			say("END", "250 ok")
+		case "*":
+			say(word, "501 5.5.2 given up")
 		case "QUIT":
 			say(word, "221 bye")
 			return
