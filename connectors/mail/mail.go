@@ -8,11 +8,13 @@ package mail
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"html"
 	"net"
 	netmail "net/mail"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,8 +39,9 @@ const (
 type Connector struct {
 	cfg Config
 	connectors.Deps
-	client *gomail.Client
-	domain string // of From, for Message-ID
+	options []gomail.Option
+	host    string
+	domain  string // of From, for Message-ID
 }
 
 var (
@@ -73,8 +76,8 @@ func New(cfg Config, d connectors.Deps) (*Connector, error) {
 	if cfg.User != "" {
 		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(cfg.User), gomail.WithPassword(cfg.Password.Reveal()))
 	}
-	c := &Connector{cfg: cfg, Deps: d}
-	if c.client, err = gomail.NewClient(host, options...); err != nil {
+	c := &Connector{cfg: cfg, Deps: d, host: host, options: options}
+	if _, err = gomail.NewClient(host, options...); err != nil {
 		return nil, err
 	}
 	from, _ := netmail.ParseAddress(cfg.From) // checked
@@ -137,13 +140,39 @@ func (c *Connector) Deliver(ctx context.Context, d outbox.Delivery) outbox.Resul
 	if err != nil {
 		return c.failed(ctx, l, "address_refused")
 	}
-	if err := c.client.DialAndSendWithContext(ctx, m); err != nil {
+	if err := c.send(ctx, m); err != nil {
 		return c.judge(ctx, l, err)
 	}
 	if err := c.tell(ctx, l.ID, meeting.DispatchSent, ""); err != nil {
 		c.Log.WarnContext(ctx, "a letter was sent, and that cannot be noted", "dispatch", l.ID, "err", err)
 	}
 	return outbox.Result{Verdict: outbox.OK}
+}
+
+// send sends over a connection of its own, which is closed whatever happens: the
+// library leaves it open when the server refuses the account.
+func (c *Connector) send(ctx context.Context, m *gomail.Msg) error {
+	var open net.Conn
+	defer func() {
+		if open != nil {
+			_ = open.Close()
+		}
+	}()
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		d := net.Dialer{Timeout: cmp.Or(c.cfg.Timeout, timeout)}
+		var err error
+		if c.cfg.Security == fullTLS {
+			open, err = (&tls.Dialer{NetDialer: &d, Config: &tls.Config{ServerName: c.host, MinVersion: tls.VersionTLS12}}).DialContext(ctx, network, address)
+		} else {
+			open, err = d.DialContext(ctx, network, address)
+		}
+		return open, err
+	}
+	client, err := gomail.NewClient(c.host, append(slices.Clone(c.options), gomail.WithDialContextFunc(dial))...)
+	if err != nil {
+		return err
+	}
+	return client.DialAndSendWithContext(ctx, m)
 }
 
 func (c *Connector) message(l letter) (*gomail.Msg, error) {
