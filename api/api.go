@@ -37,6 +37,7 @@ type Config struct {
 	Files      Files // keeps what is sent in chats
 	Deliveries Deliveries
 	Keys       Keys
+	Journal    Journal
 }
 
 // API serves /v1. Make it with New.
@@ -59,8 +60,8 @@ type API struct {
 
 // New makes the API.
 func New(meetings *meeting.Service, keys *access.Keys, cfg Config, now func() time.Time, log *slog.Logger) (*API, error) {
-	if cfg.Deliveries == nil || cfg.Keys == nil {
-		return nil, errors.New("api: deliveries and keys are needed")
+	if cfg.Deliveries == nil || cfg.Keys == nil || cfg.Journal == nil {
+		return nil, errors.New("api: deliveries, keys and a journal are needed")
 	}
 	openapi, err := yaml.YAMLToJSON(document)
 	if err != nil {
@@ -125,6 +126,7 @@ func (a *API) Routes() []httpd.Route {
 		{Method: "DELETE", Path: one + "/invitations/:invitation", Who: httpd.Any(agent, key), Handler: a.revokeInvitation},
 		{Method: "POST", Path: "/v1/links/redeem", Who: httpd.Anyone, Handler: a.redeemLink, Body: 4 << 10},
 		{Method: "GET", Path: "/v1/events", Who: httpd.Proof("session token in hello"), Handler: a.stream, Limits: perIP(streams)},
+		{Method: "GET", Path: "/v1/desks/journal", Who: key, Handler: a.listJournal},
 		{Method: "GET", Path: "/v1/deliveries", Who: key, Handler: a.listDeliveries},
 		{Method: "GET", Path: "/v1/deliveries/:delivery", Who: key, Handler: a.getDelivery},
 		{Method: "POST", Path: "/v1/deliveries/:delivery/retry", Who: key, Handler: a.retryDelivery},

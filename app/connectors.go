@@ -206,7 +206,7 @@ func (a *App) pages(meetings *meeting.Service) (*web.Pages, error) {
 		c.Demo = func() web.Demo { return state }
 	}
 	if t := a.cfg.Connectors.Thirdparty; t != nil {
-		c.Desk = &web.Desk{Open: thirdparty.OpenPath, Sheet: thirdparty.SheetPath, Origins: t.Origins}
+		c.Desk = &web.Desk{Open: thirdparty.OpenPath, Sheet: thirdparty.SheetPath, Test: thirdparty.TestPath, Origins: t.Origins}
 	}
 	return web.New(c, framesOf{meetings})
 }

@@ -463,6 +463,8 @@ func TestAnswers(t *testing.T) {
 		replay["dry_run"] = false
 		fits("POST", "/v1/deliveries/replay", "202", h.must(202, "POST", "/v1/deliveries/replay", bearer(h.key), replay))
 		fits("GET", "/v1/deliveries/replay", "200", h.must(200, "GET", "/v1/deliveries/replay", bearer(h.key), nil))
+		h.must(200, "POST", "/thirdparty/xucmgt", nil, map[string]any{"user": map[string]any{"userId": 1}, "caller": "0612345678"})
+		fits("GET", "/v1/desks/journal", "200", h.must(200, "GET", "/v1/desks/journal?desk=thirdparty/xucmgt", bearer(h.key), nil))
 		fits("POST", "/v1/keys", "201", h.must(201, "POST", "/v1/keys", bearer(h.key), map[string]string{"name": "shop", "role": "integrator"}))
 		fits("GET", "/v1/keys", "200", h.must(200, "GET", "/v1/keys", bearer(h.key), nil))
 		secret := strings.Split(made.text("links.visitor"), "#")[1]

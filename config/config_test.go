@@ -208,3 +208,23 @@ func FuzzLoad(f *testing.F) {
 		_, _ = config.Load(name, nil) // no panic, no hang
 	})
 }
+
+func TestWarnings(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(file, []byte("connectors:\n  thirdparty: {}\n  sms: {preset: brevo, from: x, key: change-me-change-me}\nqueues:\n  - {name: advice}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(c.Warnings(), "\n")
+	for _, want := range []string{"connectors.thirdparty.secret: nothing can prove", "queues[0].desks: nobody is rung", "connectors.sms.key: is the example's"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not said in\n%s", want, got)
+		}
+	}
+	if w := config.Default().Warnings(); len(w) != 0 {
+		t.Error(w)
+	}
+}

@@ -20,7 +20,7 @@ const (
 	KindInvited   Kind = "participant.invited" // a further person was asked in
 	// KindDispatched: a link was given to a channel, to be sent to somebody.
 	KindDispatched Kind = "link.dispatched"
-	KindNote      Kind = "note.saved"          // an agent's note; visitors are never told
+	KindNote       Kind = "note.saved" // an agent's note; visitors are never told
 )
 
 // Event is one thing that happened to a meeting. Events of a meeting are

@@ -216,9 +216,9 @@ func (c Config) compile() (compiled, error) {
 	return out, errors.Join(faults...)
 }
 
-// proofs tells whether anything is configured that can prove a ring.
-func (c compiled) proofs() bool {
-	return c.Token.Policy == tokenRequired || c.Secret != "" || len(c.networks) > 0 || c.Token.Policy == tokenIfPresent
+// Proves tells whether anything is configured that can prove a ring.
+func (c Config) Proves() bool {
+	return c.Secret != "" || c.SecretFile != "" || len(c.Networks) > 0 || c.Token.Policy == tokenRequired || c.Token.Policy == tokenIfPresent
 }
 
 // openWithin is how long after the ring a page may be opened first: the next

@@ -38,6 +38,8 @@ const (
 	OpenPath = "/thirdparty/open/"
 	// SheetPath is the page that a CTI sheet opens.
 	SheetPath = "/thirdparty/sheet"
+	// TestPath is the page on which an integrator tries the way from a browser to us.
+	TestPath = "/thirdparty/test"
 
 	callPath = "/thirdparty/xucmgt"
 )
@@ -93,7 +95,7 @@ func New(cfg Config, d connectors.Deps) (*Connector, error) {
 		}
 		c.check = newChecker(comp.Token, way, d)
 	}
-	if !comp.proofs() {
+	if !comp.Proves() {
 		d.Log.Warn("no ring can prove that it comes from the phone system: their pages show nothing of customers; set connectors.thirdparty.secret")
 	}
 	return c, nil

@@ -48,8 +48,9 @@ type Config struct {
 type Desk struct {
 	// Open is the page's address without its last part: "/thirdparty/open/".
 	Open string
-	// Sheet is the address that a sheet of the agent app opens.
-	Sheet string
+	// Sheet is the address that a sheet of the agent app opens, Test that of the page
+	// on which an integrator tries the way from a browser to us.
+	Sheet, Test string
 	// Origins are the agent apps that may show the page, and an agent's room in
 	// it. None: any may show the page, and none a
 	// room in it.
@@ -119,7 +120,7 @@ func (p *Pages) Routes() []httpd.Route {
 		if len(frames) == 0 {
 			frames = []string{"*"}
 		}
-		routes = append(routes, p.page(d.Open+":call", "phone", func(*http.Request) []string { return frames }), p.page(d.Sheet, "sheet", nil))
+		routes = append(routes, p.page(d.Open+":call", "phone", func(*http.Request) []string { return frames }), p.page(d.Sheet, "sheet", nil), p.page(d.Test, "phonetest", nil))
 	}
 	if p.config.Demo == nil {
 		return append(routes, p.page("/", "home", nil))

@@ -83,7 +83,7 @@ func banner(c *console, f app.Facts, asJSON bool) error {
 
 type checkCmd struct {
 	configFlag
-	JSON bool `name:"json" help:"Print JSON: ok, and the faults."`
+	JSON bool `name:"json" help:"Print JSON: ok, the faults, and what to look at."`
 }
 
 // Help gives the example.
@@ -97,7 +97,11 @@ func (k *checkCmd) Run(c *console) error {
 		if err != nil {
 			faults = strings.Split(err.Error(), "\n")
 		}
-		if e := c.print(map[string]any{"ok": err == nil, "faults": faults}); e != nil {
+		warnings := []string{}
+		if err == nil {
+			warnings = append(warnings, cfg.Warnings()...)
+		}
+		if e := c.print(map[string]any{"ok": err == nil, "faults": faults, "warnings": warnings}); e != nil {
 			return e
 		}
 		if err != nil {
@@ -112,6 +116,13 @@ func (k *checkCmd) Run(c *console) error {
 	if cfg.Demo {
 		what = "good: the demo"
 	}
-	_, err = fmt.Fprintf(c.out, "%s, %d sites, %d queues\n", what, len(cfg.Sites), len(cfg.Queues))
-	return err
+	if _, err = fmt.Fprintf(c.out, "%s, %d sites, %d queues\n", what, len(cfg.Sites), len(cfg.Queues)); err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings() {
+		if _, err = fmt.Fprintf(c.out, "look at %s\n", w); err != nil {
+			return err
+		}
+	}
+	return nil
 }

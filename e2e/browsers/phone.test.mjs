@@ -184,6 +184,36 @@ for (const name of browsers) {
       for (const page of [tab, again]) await page.browserContext().close();
     });
 
+    test('the test page says what came back', async () => {
+      const { daemon } = town;
+      const page = await newPage(browser, { width: 400, height: 800 });
+      if (name === 'chromium') await page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }]); // no colour half-way to the other theme
+      await page.goto(`${daemon.url}/thirdparty/test`);
+      for (const [address, finding, proof] of [
+        [`${daemon.url}/thirdparty/xucmgt/${secret}`, 'open', 'trusted'],
+        [`${daemon.url}/thirdparty/xucmgt`, 'open', 'untrusted'],
+        [`${daemon.url}/thirdparty/xucmgt/wrong`, 'open', 'wrong-secret'],
+        [`${daemon.url}/nowhere`, 'status', 'unknown'],
+      ]) {
+        await page.$eval(hook('address'), (e, to) => ((e.value = to), e.dispatchEvent(new Event('input'))), address);
+        await press(page, hook('try'));
+        await page.waitForFunction((f, p) => document.querySelector('[data-test="result"]')?.dataset.finding === f && document.querySelector('[data-test="result"]').dataset.proof === p, within, finding, proof);
+      }
+      for (const width of [1280, 390, 320]) {
+        await page.setViewport({ width, height: 800 });
+        for (const lang of ['fr', 'it', 'en']) {
+          await setLanguage(page, lang);
+          assert.equal(await overflow(page), 0, `${lang} at ${width}`);
+        }
+      }
+      for (const theme of ['light', 'dark']) {
+        await setTheme(page, theme);
+        assert.deepEqual(await complaintsOfAxe(page), [], theme);
+      }
+      if (name === 'chromium') await page.screenshot({ path: `${out}phonetest-390.png`, fullPage: true });
+      await page.browserContext().close();
+    });
+
     if (name === 'chromium') {
       test('each state of the tab looks right', async () => {
         const { daemon } = town;

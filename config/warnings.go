@@ -1,0 +1,57 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"ringdown/secret"
+)
+
+// Warnings are what a configuration that is right should be looked at for, one a
+// line, each with its key.
+func (c Config) Warnings() []string {
+	var all []string
+	if t := c.Connectors.Thirdparty; t != nil && !t.Proves() {
+		all = append(all, "connectors.thirdparty.secret: nothing can prove that a ring comes from the phone system, so its page shows nothing of customers; set a secret, and put it at the end of THIRD_PARTY_URL")
+	}
+	for i, q := range c.Queues {
+		if len(q.Desks) == 0 {
+			all = append(all, fmt.Sprintf("queues[%d].desks: nobody is rung; name a desk", i))
+		}
+	}
+	return append(all, examples("", reflect.ValueOf(c))...)
+}
+
+// examples are the keys whose secret is still that of the manual.
+func examples(at string, v reflect.Value) (all []string) {
+	switch v.Kind() { //nolint:exhaustive // the others hold no secret
+	case reflect.Pointer:
+		if !v.IsNil() {
+			return examples(at, v.Elem())
+		}
+	case reflect.Struct:
+		for field, value := range v.Fields() {
+			if !field.IsExported() {
+				continue
+			}
+			name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+			where := strings.TrimPrefix(at+"."+name, ".")
+			if name == "" {
+				where = at // inlined
+			}
+			if name != "-" {
+				all = append(all, examples(where, value)...)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			all = append(all, examples(fmt.Sprintf("%s[%d]", at, i), v.Index(i))...)
+		}
+	case reflect.String:
+		if s, ok := v.Interface().(secret.Secret); ok && strings.Contains(s.Reveal(), "change-me") {
+			return []string{at + ": is the example's; make one of your own"}
+		}
+	}
+	return all
+}
