@@ -134,6 +134,18 @@ func Load(file string, environ []string) (Config, error) {
 	return c, errors.Join(d.faults...)
 }
 
+// Warnings tell what works and is not as it should be, one sentence each with its
+// key.
+func (c Config) Warnings() []string {
+	var all []string
+	if t := c.Connectors.Thirdparty; t != nil {
+		for _, w := range t.Warnings() {
+			all = append(all, "connectors.thirdparty."+w)
+		}
+	}
+	return all
+}
+
 func (c *Config) validate(d *decoder) {
 	d.check("", c.Config.Validate()) //nolint:staticcheck // the part says its name, as the others do
 	d.check("media", c.Media.Validate())

@@ -415,9 +415,18 @@ func TestConfigNamesEveryFault(t *testing.T) {
 		Secret: "short", Origins: []string{"https://xuc.example/path", "xuc"}, Networks: []string{"10.0.0.0/40"},
 		Token: thirdparty.Token{Policy: "maybe"}, Programs: map[string]thirdparty.Program{"a": {}},
 		Rules: []thirdparty.Rule{
-			{}, {Name: "a", Action: "openn"}, {Name: "b", Event: "hangup"}, {Name: "c", Action: "run"}, {Name: "d", Action: "run", Run: "a", Autopause: true},
-			{Name: "e", Hours: []string{"daily"}}, {Name: "f", TimeZone: "Paris"}, {Name: "g", Title: "{number}"}, {Name: "h", Multitab: true}, {Name: "i", Action: "none", Event: "ringing"},
-			{Name: "j", Hours: []string{"mon 18:00-08:00"}}, {Name: "k", Language: "de"},
+			{},
+			{Name: "a", Action: "openn"},
+			{Name: "b", Event: "hangup"},
+			{Name: "c", Action: "run"},
+			{Name: "d", Action: "run", Run: "a", Autopause: true},
+			{Name: "e", Hours: []string{"daily"}},
+			{Name: "f", TimeZone: "Paris"},
+			{Name: "g", Title: "{number}"},
+			{Name: "h", Multitab: true},
+			{Name: "i", Action: "none", Event: "ringing"},
+			{Name: "j", Hours: []string{"mon 18:00-08:00"}},
+			{Name: "k", Language: "de"},
 		},
 		Outcomes: []thirdparty.Outcome{{Name: "Sold"}, {Name: "a", Label: map[string]string{"de": "x"}}},
 	}.Validate()
@@ -433,6 +442,9 @@ func TestConfigNamesEveryFault(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not said in\n%v", want, err)
 		}
+	}
+	if err := (thirdparty.Config{Networks: []string{"10.0.0.0/8"}}).Validate(); err == nil || !strings.Contains(err.Error(), "networks: needs origins") {
+		t.Error(err)
 	}
 	if err := (thirdparty.Config{Token: thirdparty.Token{Policy: "required"}}).Validate(); err == nil || !strings.Contains(err.Error(), "token.xuc") {
 		t.Error(err)

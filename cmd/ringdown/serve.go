@@ -83,7 +83,7 @@ func banner(c *console, f app.Facts, asJSON bool) error {
 
 type checkCmd struct {
 	configFlag
-	JSON bool `name:"json" help:"Print JSON: ok, and the faults."`
+	JSON bool `name:"json" help:"Print JSON: ok, the faults and the warnings."`
 }
 
 // Help gives the example.
@@ -97,7 +97,7 @@ func (k *checkCmd) Run(c *console) error {
 		if err != nil {
 			faults = strings.Split(err.Error(), "\n")
 		}
-		if e := c.print(map[string]any{"ok": err == nil, "faults": faults}); e != nil {
+		if e := c.print(map[string]any{"ok": err == nil, "faults": faults, "warnings": append([]string{}, cfg.Warnings()...)}); e != nil {
 			return e
 		}
 		if err != nil {
@@ -107,6 +107,9 @@ func (k *checkCmd) Run(c *console) error {
 	}
 	if err != nil {
 		return fmt.Errorf("the configuration is not right:\n%w", err)
+	}
+	for _, w := range cfg.Warnings() {
+		fmt.Fprintln(c.err, "ringdown: warning:", w)
 	}
 	what := "good"
 	if cfg.Demo {
