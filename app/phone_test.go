@@ -377,9 +377,10 @@ func TestAStrangersRing(t *testing.T) {
 // TestTokensOfAgents: XUC confirms them, and a login is one user's.
 func TestTokensOfAgents(t *testing.T) {
 	leak.Check(t)
+	expires := time.Now().Add(time.Hour).Unix() // of one moment: a token is known by its text
 	token := func(login, sign string) string {
 		part := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
-		return part(`{"typ":"JWT","alg":"HS256"}`) + "." + part(fmt.Sprintf(`{"login":%q,"expiresAt":%d,"issuedAt":1,"userType":"cti"}`, login, time.Now().Add(time.Hour).Unix())) + "." + part(sign)
+		return part(`{"typ":"JWT","alg":"HS256"}`) + "." + part(fmt.Sprintf(`{"login":%q,"expiresAt":%d,"issuedAt":1,"userType":"cti"}`, login, expires)) + "." + part(sign)
 	}
 	var mu sync.Mutex
 	asked := 0
