@@ -145,3 +145,96 @@ func TestASheetOfAStrangerIsNotTheAgents(t *testing.T) {
 		t.Error("the stranger has the link of the agent's sheet")
 	}
 }
+
+// Rings without a proof fill neither the store nor the journal, and those with
+// one go on from the same address.
+func TestACrowdOfStrangersIsLimited(t *testing.T) {
+	leak.Check(t)
+	d := newDesk(t, thirdparty.Config{Secret: pathSecret})
+	opened := 0
+	for i := range 1000 {
+		a := d.stranger(call(fmt.Sprint(i), fmt.Sprint("c", i), "06"))
+		if a["action"] == "open" {
+			opened++
+		} else if len(a) != 1 {
+			t.Fatal(a)
+		}
+	}
+	if opened != 600 {
+		t.Errorf("%d rings were taken at once", opened)
+	}
+	lines := 0
+	for _, e := range d.journal.Entries() {
+		if e.Kind == "refused" {
+			lines++
+			if !strings.Contains(e.Problem, "connectors.thirdparty.secret") {
+				t.Errorf("the repair is not named: %q", e.Problem)
+			}
+		}
+	}
+	if lines != 1 {
+		t.Errorf("%d lines of the journal", lines)
+	}
+	if a := d.ring(call("1", "proved", "06")); a["action"] != "open" {
+		t.Errorf("the phone is answered %v", a)
+	}
+	d.pass(time.Second)
+	if a := d.stranger(call("1", "later", "06")); a["action"] != "open" {
+		t.Errorf("a second later: %v", a)
+	}
+}
+
+// Whatever is wrong with a request is answered 200, does nothing, and is told in
+// the journal with its field.
+func TestTheJournalSaysWhatWasWrong(t *testing.T) {
+	leak.Check(t)
+	for name, tc := range map[string]struct{ kind, body, path, want string }{
+		"no JSON":           {"application/json", "{", "", "JSON"},
+		"a field":           {"application/json", `{"user":{"userId":"x"}}`, "", "/user/userId"},
+		"a missing field":   {"application/json", `{"user":{}}`, "", "/user/userId is missing"},
+		"too much":          {"application/json", strings.Repeat(" ", 300<<10), "", "larger than 262144 bytes"},
+		"a form":            {"text/plain", call("1", "c", "06"), "", "header:Content-Type must be application/json"},
+		"no kind":           {"", call("1", "c", "06"), "", "header:Content-Type"},
+		"a wrong secret":    {"application/json; charset=UTF-8", call("1", "c", "06"), "/wrong", "the end of THIRD_PARTY_URL is not connectors.thirdparty.secret"},
+		"no secret":         {"application/json", call("1", "c", "06"), "", "put connectors.thirdparty.secret at the end"},
+		"a path too long":   {"application/json", call("1", "c", "06"), "/a/b", "nothing at this address"},
+		"a path of no text": {"application/json", call("1", "c", "06"), "/%ff", "path:secret"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, thirdparty.Config{Secret: pathSecret})
+			w := d.send("POST", openly+tc.path, tc.body, "Content-Type", tc.kind, "Origin", "https://xuc.example")
+			if w.Code != http.StatusOK || w.Header().Get("Access-Control-Allow-Origin") != "*" || w.Header().Get("Content-Type") != "application/json" {
+				t.Errorf("%d %v", w.Code, w.Header())
+			}
+			fits(t, load(t, "xucmgt/action.emit.json"), w.Body.Bytes())
+			es := d.journal.Entries()
+			if len(es) != 1 || !strings.Contains(es[0].Problem, tc.want) || strings.Contains(es[0].Problem, "wrong\"") {
+				t.Errorf("the journal says %+v", es)
+			}
+		})
+	}
+}
+
+func TestAddressesTriedByHandAreAnswered(t *testing.T) {
+	leak.Check(t)
+	d := newDesk(t, thirdparty.Config{Secret: pathSecret})
+	for _, path := range []string{openly, openly + "/" + pathSecret} {
+		if w := d.send("OPTIONS", path, "", "Origin", "https://xuc.example"); w.Code != http.StatusOK || w.Body.Len() > 0 || w.Header().Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("OPTIONS: %d %v", w.Code, w.Header())
+		}
+		if w := d.send("GET", path, ""); w.Code != http.StatusMethodNotAllowed || !strings.Contains(w.Body.String(), "POST") {
+			t.Errorf("GET: %d %s", w.Code, w.Body)
+		}
+	}
+}
+
+// A fault of ours in the middle of a ring is answered as nothing to do.
+func TestAPanicIsNone(t *testing.T) {
+	leak.Check(t)
+	d := newDeskTo(t, thirdparty.Config{Secret: pathSecret}, nil)
+	d.customers.Panic = true
+	w := d.send("POST", openly+"/"+pathSecret, call("1", "c", "06"), "Origin", "https://xuc.example")
+	if w.Code != http.StatusOK || strings.TrimSpace(w.Body.String()) != `{"action":"none"}` || w.Header().Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("%d %s %v", w.Code, w.Body, w.Header())
+	}
+}
