@@ -98,7 +98,7 @@ func New(cfg Config, d connectors.Deps) (*Connector, error) {
 		c.check = newChecker(comp.Token, way, d)
 	}
 	for _, w := range cfg.Warnings() {
-		d.Log.Warn("connectors.thirdparty." + w)
+		d.Log.Warn("the configuration works and is not as it should be", "key", "connectors.thirdparty."+w)
 	}
 	return c, nil
 }
