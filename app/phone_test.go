@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -170,9 +171,7 @@ func (h *house) ring(path string, more map[string]any) answer {
 		"queue":    map[string]any{"id": 3, "name": "sales", "displayName": "Sales", "number": "3010"},
 		"userData": map[string]any{"XIVO_DSTNUM": "3010", "USR_CASE": "C-991"},
 	}
-	for k, v := range more {
-		body[k] = v
-	}
+	maps.Copy(body, more)
 	return h.must(200, "POST", "/thirdparty/xucmgt"+path, nil, body)
 }
 
@@ -377,9 +376,10 @@ func TestAStrangersRing(t *testing.T) {
 // TestTokensOfAgents: XUC confirms them, and a login is one user's.
 func TestTokensOfAgents(t *testing.T) {
 	leak.Check(t)
+	expires := time.Now().Add(time.Hour).Unix() // of one moment: a token is known by its text
 	token := func(login, sign string) string {
 		part := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
-		return part(`{"typ":"JWT","alg":"HS256"}`) + "." + part(fmt.Sprintf(`{"login":%q,"expiresAt":%d,"issuedAt":1,"userType":"cti"}`, login, time.Now().Add(time.Hour).Unix())) + "." + part(sign)
+		return part(`{"typ":"JWT","alg":"HS256"}`) + "." + part(fmt.Sprintf(`{"login":%q,"expiresAt":%d,"issuedAt":1,"userType":"cti"}`, login, expires)) + "." + part(sign)
 	}
 	var mu sync.Mutex
 	asked := 0

@@ -219,7 +219,7 @@ func TestWarnings(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := strings.Join(c.Warnings(), "\n")
-	for _, want := range []string{"connectors.thirdparty.secret: nothing can prove", "queues[0].desks: nobody is rung", "connectors.sms.key: is the example's"} {
+	for _, want := range []string{"connectors.thirdparty.secret: is not set, so every ring is untrusted", "queues[0].desks: nobody is rung", "connectors.sms.key: is the example's"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not said in\n%s", want, got)
 		}

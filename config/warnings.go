@@ -12,8 +12,10 @@ import (
 // line, each with its key.
 func (c Config) Warnings() []string {
 	var all []string
-	if t := c.Connectors.Thirdparty; t != nil && !t.Proves() {
-		all = append(all, "connectors.thirdparty.secret: nothing can prove that a ring comes from the phone system, so its page shows nothing of customers; set a secret, and put it at the end of THIRD_PARTY_URL")
+	if t := c.Connectors.Thirdparty; t != nil {
+		for _, w := range t.Warnings() {
+			all = append(all, "connectors.thirdparty."+w)
+		}
 	}
 	for i, q := range c.Queues {
 		if len(q.Desks) == 0 {
@@ -49,7 +51,7 @@ func examples(at string, v reflect.Value) (all []string) {
 			all = append(all, examples(fmt.Sprintf("%s[%d]", at, i), v.Index(i))...)
 		}
 	case reflect.String:
-		if s, ok := v.Interface().(secret.Secret); ok && strings.Contains(s.Reveal(), "change-me") {
+		if s, ok := reflect.TypeAssert[secret.Secret](v); ok && strings.Contains(s.Reveal(), "change-me") {
 			return []string{at + ": is the example's; make one of your own"}
 		}
 	}

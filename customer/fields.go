@@ -41,7 +41,7 @@ func (f Fields) record(source, region string, asOf time.Time, get func(where str
 	if !slices.Contains([]string{"en", "fr", "it"}, r.Language) {
 		r.Language = ""
 	}
-	for _, where := range strings.Split(f.Phones, ",") {
+	for where := range strings.SplitSeq(f.Phones, ",") {
 		if where = strings.TrimSpace(where); where == "" {
 			continue
 		}

@@ -179,7 +179,7 @@ func delimiter(text []byte) rune {
 // columns are the columns that a CSV file must have.
 func (f Fields) columns() []string {
 	all := []string{f.ExternalID, f.Name, f.Company, f.Email, f.Language}
-	for _, p := range strings.Split(f.Phones, ",") {
+	for p := range strings.SplitSeq(f.Phones, ",") {
 		all = append(all, strings.TrimSpace(p))
 	}
 	for _, p := range f.Extra {

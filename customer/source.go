@@ -19,7 +19,7 @@ type Source interface {
 	Run(ctx context.Context) error
 }
 
-// ErrNone: the source answered that it knows nobody like that.
+// ErrNone is a source's answer that it knows nobody like that.
 var ErrNone = errors.New("no such customer")
 
 // Store keeps our own records and the contacts. Safe for concurrent use.

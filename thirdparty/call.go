@@ -102,10 +102,14 @@ func (c call) agent() meeting.Agent {
 	return meeting.Agent{Key: meeting.AgentKey(Name + ":" + c.User.UserID), Name: c.User.FullName}
 }
 
-// id is the same for the same call of the same agent, on every node and after
-// every restart.
-func (c call) phoneID(of string) meeting.PhoneCallID {
-	sum := sha256.Sum256([]byte(Desk + "\x00" + c.User.UserID + "\x00" + of))
+// phoneID is the same for the same call of the same agent with the same class of
+// proof, on every node and after every restart.
+func (c call) phoneID(class, of string) meeting.PhoneCallID {
+	text := Desk + "\x00" + c.User.UserID + "\x00" + of
+	if class != "" {
+		text += "\x00" + class
+	}
+	sum := sha256.Sum256([]byte(text))
 	return meeting.PhoneCallID("phc_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16])))
 }
 

@@ -164,6 +164,9 @@ func (c Config) compile() (compiled, error) {
 		}
 		out.networks = append(out.networks, p.Masked())
 	}
+	if len(c.Networks) > 0 && len(c.Origins) == 0 {
+		bad("networks", "needs origins too: any page that an agent there looks at could ask in their place")
+	}
 	switch c.Token.Policy {
 	case "":
 		out.Token.Policy = tokenOff
@@ -216,9 +219,18 @@ func (c Config) compile() (compiled, error) {
 	return out, errors.Join(faults...)
 }
 
-// Proves tells whether anything is configured that can prove a ring.
-func (c Config) Proves() bool {
-	return c.Secret != "" || c.SecretFile != "" || len(c.Networks) > 0 || c.Token.Policy == tokenRequired || c.Token.Policy == tokenIfPresent
+// proofs tells whether anything is configured that can prove a ring.
+func (c compiled) proofs() bool {
+	return c.Token.Policy == tokenRequired || c.Secret != "" || len(c.networks) > 0 || c.Token.Policy == tokenIfPresent
+}
+
+// Warnings are what works and is not as it should be, each with its key.
+func (c Config) Warnings() []string {
+	out, err := c.compile()
+	if err != nil || out.proofs() {
+		return nil
+	}
+	return []string{"secret: is not set, so every ring is untrusted and its page shows nothing of customers; set it and put it at the end of THIRD_PARTY_URL"}
 }
 
 // openWithin is how long after the ring a page may be opened first: the next

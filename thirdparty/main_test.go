@@ -36,6 +36,7 @@ type desk struct {
 	journal   *connectortest.Journal
 	meetings  *connectortest.Meetings
 	log       *strings.Builder
+	connector *thirdparty.Connector
 
 	mu  sync.Mutex
 	now time.Time
@@ -56,12 +57,18 @@ func (d *desk) pass(by time.Duration) {
 
 func newDesk(t testing.TB, cfg thirdparty.Config) *desk {
 	t.Helper()
+	return newDeskTo(t, cfg, func(*http.Request) (*http.Response, error) { return nil, errors.New("nobody is there") })
+}
+
+// newDeskTo is newDesk with a way out.
+func newDeskTo(t testing.TB, cfg thirdparty.Config, do connectortest.DoerFunc) *desk {
+	t.Helper()
 	d := &desk{
 		t: t, store: &connectortest.PhoneStore{}, customers: &connectortest.Customers{}, journal: &connectortest.Journal{},
 		meetings: &connectortest.Meetings{}, log: &strings.Builder{}, now: connectortest.Start,
 	}
 	log := slog.New(slog.NewTextHandler(d.log, nil))
-	deps := connectortest.Deps(log, d.meetings, func(*http.Request) (*http.Response, error) { return nil, errors.New("nobody is there") })
+	deps := connectortest.Deps(log, d.meetings, do)
 	deps.Phones = meeting.NewPhones(d.store, d.clock, log)
 	deps.Customers, deps.Journal, deps.Now = d.customers, d.journal, d.clock
 	c, err := thirdparty.New(cfg, deps)
@@ -73,7 +80,7 @@ func newDesk(t testing.TB, cfg thirdparty.Config) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.site = site
+	d.site, d.connector = site, c
 	return d
 }
 

@@ -125,10 +125,12 @@ func pattern(p string) *regexp.Regexp {
 	return regexp.MustCompile(`(?is)^` + strings.Join(parts, `.*`) + `$`)
 }
 
-var (
-	hoursRE = regexp.MustCompile(`^(?i:(sun|mon|tue|wed|thu|fri|sat)(?:-(sun|mon|tue|wed|thu|fri|sat))?) ([0-2]\d):([0-5]\d)-([0-2]\d):([0-5]\d)$`)
-	days    = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
-)
+var hoursRE = regexp.MustCompile(`^(?i:(sun|mon|tue|wed|thu|fri|sat)(?:-(sun|mon|tue|wed|thu|fri|sat))?) ([0-2]\d):([0-5]\d)-([0-2]\d):([0-5]\d)$`)
+
+// weekday is the number of a day that hoursRE took.
+func weekday(name string) int {
+	return slices.Index([]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}, strings.ToLower(name))
+}
 
 func parseHours(s string) (hours, error) {
 	m := hoursRE.FindStringSubmatch(s)
@@ -144,10 +146,10 @@ func parseHours(s string) (hours, error) {
 	if h.from >= h.to || h.to > 24*60 {
 		return h, fmt.Errorf("must begin before it ends, within one day")
 	}
-	first := slices.Index(days, strings.ToLower(m[1]))
+	first := weekday(m[1])
 	last := first
 	if m[2] != "" {
-		last = slices.Index(days, strings.ToLower(m[2]))
+		last = weekday(m[2])
 	}
 	for d := first; ; d = (d + 1) % 7 {
 		h.days[d] = true

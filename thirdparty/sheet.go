@@ -10,6 +10,9 @@ import (
 	"ringdown/httpd"
 )
 
+// sheetUser stands before a login where the phone's user id is not known.
+const sheetUser = "login:"
+
 // sheet makes a phone call of a CTI sheet (contract section 9): the agent app
 // opens our page with the sheet's number at its end, and the page asks here. The
 // number is the caller's, or that of a folder.
@@ -39,18 +42,18 @@ func (c *Connector) sheet(g *gin.Context) error {
 	// The agent is known by the login only; a sheet's calls are not those of the
 	// phone's user id.
 	ring := call{Caller: folder, Number: c.Customers.Number(folder), Data: map[string]string{}}
-	ring.User.UserID, ring.User.FullName, ring.User.Token = "login:"+user, user, in.Token
+	ring.User.UserID, ring.User.FullName, ring.User.Token = sheetUser+user, user, in.Token
 	if ring.Number == "" {
 		ring.Data[folderKey] = folder
 	}
-	p := c.phoneCall(ring, rule{Rule: Rule{Name: "sheet", Action: actionPopup}, event: eventRinging}, false, now)
-	p.ID = c.again(ring, now)
-	var job func()
-	p.Trust, job = c.judge(p.ID, ring, in.Secret, g.ClientIP(), now)
-	p = c.Phones.Ring(p)
-	if job != nil {
-		job()
+	st := c.judge(ring, in.Secret, g.ClientIP(), now)
+	if !st.trust.Trusted() {
+		if err := c.crowd.Allow(httpd.AddressKey(g.ClientIP())); err != nil {
+			return err
+		}
 	}
+	p := c.phoneCall(ring, rule{Rule: Rule{Name: "sheet", Action: actionPopup}, event: eventRinging}, st, false, now)
+	c.remember(p, ring, st)
 	g.JSON(http.StatusOK, gin.H{"url": c.Links.Phone(OpenPath, p.ID)})
 	return nil
 }

@@ -13,9 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
-	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,7 +53,9 @@ type Connector struct {
 	out   *schemas.Schema
 	check *checker // nil: tokens are not looked at
 	pane  *pane
-	wrong *httpd.Limiter // wrong secrets, per address
+	wrong *httpd.Limiter // wrong secrets of a sheet, per address
+	crowd *httpd.Limiter // rings without a proof, per address
+	noted *httpd.Limiter // lines of the journal about that, per address
 
 	mu     sync.Mutex
 	recent map[string]recent // rings without an id of the call, by agent and caller
@@ -80,7 +83,8 @@ func New(cfg Config, d connectors.Deps) (*Connector, error) {
 	}
 	c := &Connector{
 		Deps: d, cfg: comp, recent: map[string]recent{}, pane: newPane(d, comp.Origins, comp.Outcomes),
-		wrong: httpd.NewLimiter(6*time.Second, 30, 0, d.Now),
+		wrong: httpd.NewLimiter(6*time.Second, 30, 0, d.Now), crowd: httpd.NewLimiter(crowdEvery, crowdBurst, 0, d.Now),
+		noted: httpd.NewLimiter(10*time.Second, 1, 0, d.Now),
 	}
 	if c.in, err = schemas.Load("xucmgt/call.accept.json"); err != nil {
 		return nil, err
@@ -95,8 +99,8 @@ func New(cfg Config, d connectors.Deps) (*Connector, error) {
 		}
 		c.check = newChecker(comp.Token, way, d)
 	}
-	if !comp.Proves() {
-		d.Log.Warn("no ring can prove that it comes from the phone system: their pages show nothing of customers; set connectors.thirdparty.secret")
+	for _, w := range cfg.Warnings() {
+		d.Log.Warn("the configuration works and is not as it should be", "key", "connectors.thirdparty."+w)
 	}
 	return c, nil
 }
@@ -119,6 +123,8 @@ func (c *Connector) Surface() httpd.Surface {
 		Routes: []httpd.Route{
 			{Method: http.MethodPost, Path: callPath, Who: who, Handler: c.take, Body: bodyLimit},
 			{Method: http.MethodPost, Path: callPath + "/:secret", Who: who, Handler: c.take, Body: bodyLimit},
+			{Method: http.MethodOptions, Path: callPath, Who: httpd.Anyone, Handler: c.options},
+			{Method: http.MethodOptions, Path: callPath + "/:secret", Who: httpd.Anyone, Handler: c.options},
 		},
 	}
 }
@@ -164,35 +170,54 @@ func (c *Connector) fault(w http.ResponseWriter, r *http.Request, f *fault.Error
 	_, _ = w.Write([]byte(`{"action":"none"}`))
 }
 
-// take answers one ringing call.
+// options answers one that is no preflight, as somebody sends who tries the
+// address by hand; preflights are answered before.
+func (c *Connector) options(g *gin.Context) error {
+	g.Status(http.StatusOK)
+	return nil
+}
+
+// take answers one ringing call. A fault it returns is written as an answer that
+// does nothing.
 func (c *Connector) take(g *gin.Context) error {
 	began := c.Now()
-	e := connectors.Entry{At: began, Desk: Desk, Kind: "request", Origin: oneLine(g.GetHeader("Origin"), words), Action: actionNone}
-	a := none()
-	defer func() {
-		e.Took = c.Now().Sub(began)
-		c.Journal.Note(e)
-	}()
+	if kind, _, err := mime.ParseMediaType(g.GetHeader("Content-Type")); err != nil || kind != "application/json" {
+		// A page elsewhere may post other kinds without asking first.
+		return &fault.Error{Code: fault.BadRequest, Fields: []fault.Field{{Pointer: "header:Content-Type", Detail: "must be application/json"}}}
+	}
 	body, err := io.ReadAll(g.Request.Body)
+	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return fault.New(fault.TooLarge, "the body is larger than %d bytes", big.Limit).Because(err)
+	}
 	if err != nil {
-		e.Kind, e.Problem = "refused", fmt.Sprintf("the body could not be read, or is larger than %d bytes", bodyLimit)
-		return c.write(g, a)
+		return fault.New(fault.BadRequest, "the body could not be read to its end").Because(err)
 	}
 	ring, err := decodeCall(body, c.in)
 	if err != nil {
-		e.Kind, e.Problem = "refused", problemOf(err)
-		return c.write(g, a)
+		return err
 	}
+	e := connectors.Entry{At: began, Desk: Desk, Kind: "request", Origin: oneLine(g.GetHeader("Origin"), words), Action: actionNone}
 	e.Agent, e.Caller = ring.User.UserID, masked(ring.Caller)
 	if ring.Queue != nil {
 		e.Queue = ring.Queue.Name
 	}
+	a, crowded := none(), false
 	if e.Origin != "" && len(c.cfg.Origins) > 0 && !slices.Contains(c.cfg.Origins, e.Origin) {
 		e.Kind, e.Problem = "refused", "the page's origin is not listed; add it to connectors.thirdparty.origins"
-		return c.write(g, a)
+	} else {
+		ring.Number = c.Customers.Number(ring.Caller)
+		s := c.judge(ring, g.Param("secret"), g.ClientIP(), began)
+		if crowded = !s.trust.Trusted() && c.crowd.Allow(httpd.AddressKey(g.ClientIP())) != nil; crowded {
+			e.Kind, e.Trust = "refused", trustWord(s.trust)
+			e.Problem = "too many rings without a proof from this address; put connectors.thirdparty.secret at the end of THIRD_PARTY_URL"
+		} else {
+			a = c.decide(g.Request.Context(), ring, s, &e)
+		}
 	}
-	ring.Number = c.Customers.Number(ring.Caller)
-	a = c.decide(g.Request.Context(), ring, g.Param("secret"), g.ClientIP(), &e)
+	e.Took = c.Now().Sub(began)
+	if !crowded || c.noted.Allow(httpd.AddressKey(g.ClientIP())) == nil {
+		c.Journal.Note(e)
+	}
 	return c.write(g, a)
 }
 
@@ -208,17 +233,23 @@ func (c *Connector) write(g *gin.Context, a answer) error {
 // paneFor is how long an open page of an agent is looked for.
 const paneFor = 12 * time.Hour
 
+// Rings without a proof make a row each; an address may have so many. A phone
+// system that proves its rings never gets here.
+const (
+	crowdEvery = 100 * time.Millisecond
+	crowdBurst = 600
+)
+
 // decide finds the rule, remembers the ring and says what the app is told.
-func (c *Connector) decide(ctx context.Context, ring call, secret, ip string, e *connectors.Entry) answer {
+func (c *Connector) decide(ctx context.Context, ring call, s standing, e *connectors.Entry) answer {
 	now := c.Now()
 	i := slices.IndexFunc(c.cfg.rules, func(r rule) bool { return r.fits(ring, now) })
 	r := rule{Rule: Rule{Action: actionNone}}
 	if i >= 0 {
 		r = c.cfg.rules[i]
 	}
-	e.Rule, e.Action = r.Name, r.Action
-	agent := ring.agent()
-	before := c.Phones.Of(ctx, Desk, agent.Key, paneFor)
+	e.Rule, e.Action, e.Trust, e.Problem = r.Name, r.Action, trustWord(s.trust), problemWith(s.trust)
+	before := c.Phones.Of(ctx, Desk, s.looksAt, paneFor)
 	paused := slices.IndexFunc(before, func(p meeting.PhoneCall) bool { return p.Open(now) && p.Decision.Autopause })
 	if r.Action == actionNone || r.Action == actionRun {
 		if paused < 0 && r.Action == actionRun {
@@ -228,30 +259,54 @@ func (c *Connector) decide(ctx context.Context, ring call, secret, ip string, e 
 			return none()
 		}
 		e.Action = "hold"
-		return hold(eventEstablished, c.Links.Phone(OpenPath, before[paused].ID))
+		url := c.Links.Phone(OpenPath, before[paused].ID)
+		if !s.trust.Trusted() {
+			url, _, _ = strings.Cut(url, "#") // it never fires; whoever asks may be anybody
+		}
+		return hold(eventEstablished, url)
 	}
 	autopause := r.Autopause || paused >= 0
-	p := c.phoneCall(ring, r, autopause, now)
-	if ring.CallID == "" {
-		p.ID = c.again(ring, now)
-	}
-	e.Repeated = slices.ContainsFunc(before, func(o meeting.PhoneCall) bool { return o.ID == p.ID })
-	var job func()
-	p.Trust, job = c.judge(p.ID, ring, secret, ip, now)
-	e.Call, e.Trust = string(p.ID), trustWord(p.Trust)
-	p = c.Phones.Ring(p)
-	if job != nil {
-		job()
-	}
+	p := c.phoneCall(ring, r, s, autopause, now)
+	e.Call, e.Repeated = string(p.ID), slices.ContainsFunc(before, func(o meeting.PhoneCall) bool { return o.ID == p.ID })
+	c.remember(p, ring, s)
 	return page(r, ring, c.Links.Phone(OpenPath, p.ID), autopause)
 }
 
+// remember keeps the ring, and has its token checked if that is to be done.
+func (c *Connector) remember(p meeting.PhoneCall, ring call, s standing) {
+	c.Phones.Ring(p)
+	if !s.trust.Pending {
+		return
+	}
+	judged := func(v verdict, p meeting.PhoneCall) meeting.PhoneCall {
+		if p.Trust = v.trust(c.cfg.Token.Policy, s.otherwise); p.Trust.Trusted() {
+			p.Agent.Key, p.Ref = ring.agent().Key, ring.CallID
+		}
+		return p
+	}
+	taken := c.check.later(tokenJob{token: ring.User.Token, user: ring.User.UserID, done: func(ctx context.Context, v verdict) {
+		_, err := c.Phones.Change(ctx, p.ID, func(p meeting.PhoneCall, _ time.Time) (meeting.PhoneCall, error) { return judged(v, p), nil })
+		if err != nil {
+			c.Log.WarnContext(ctx, "what proves a ring cannot be kept", "err", err)
+		}
+	}})
+	if !taken {
+		c.Phones.Ring(judged(tokenUnknown, p))
+	}
+}
+
 // phoneCall is the ring in the core's words.
-func (c *Connector) phoneCall(ring call, r rule, autopause bool, now time.Time) meeting.PhoneCall {
+func (c *Connector) phoneCall(ring call, r rule, s standing, autopause bool, now time.Time) meeting.PhoneCall {
 	p := meeting.PhoneCall{
-		ID: ring.phoneID(ring.CallID), Desk: Desk, Ref: ring.CallID, Agent: ring.agent(), Caller: ring.Caller, Number: ring.Number,
-		Called: ring.Callee, Data: ring.Data, Language: r.Language, OpenBy: now.Add(openWithin(r.event)),
+		ID: ring.phoneID(s.class, ring.CallID), Desk: Desk, Agent: ring.agent(), Caller: ring.Caller, Number: ring.Number,
+		Called: ring.Callee, Data: ring.Data, Language: r.Language, Trust: s.trust, OpenBy: now.Add(openWithin(r.event)),
 		Decision: meeting.Decision{Rule: r.Name, Action: r.Action, Event: r.event, Autopause: autopause},
+	}
+	if ring.CallID == "" {
+		p.ID = c.again(ring, s.class, now)
+	}
+	if p.Agent.Key = s.keptAs; p.Agent.Key == ring.agent().Key {
+		p.Ref = ring.CallID
 	}
 	if d := ring.Data["XIVO_DSTNUM"]; d != "" {
 		p.Called = d
@@ -269,13 +324,14 @@ const (
 
 // again gives the id of a ring that names no call: the same agent and caller
 // within a short while are the same call. Other nodes do not know of it.
-func (c *Connector) again(ring call, now time.Time) meeting.PhoneCallID {
-	key := ring.User.UserID + "\x00" + ring.Caller
+func (c *Connector) again(ring call, class string, now time.Time) meeting.PhoneCallID {
+	who := ring.User.UserID + "\x00" + ring.Caller
+	key := class + "\x00" + who
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old, ok := c.recent[key]
 	if !ok || now.Sub(old.at) > againWithin {
-		old.id = ring.phoneID(key + "\x00" + now.Format(time.RFC3339Nano))
+		old.id = ring.phoneID(class, who+"\x00"+now.Format(time.RFC3339Nano))
 	}
 	if len(c.recent) >= recents {
 		for k, r := range c.recent {
@@ -290,54 +346,4 @@ func (c *Connector) again(ring call, now time.Time) meeting.PhoneCallID {
 	old.at = now
 	c.recent[key] = old
 	return old.id
-}
-
-// judge says what proves the ring, and what is still to be checked after the
-// answer; nil: nothing.
-func (c *Connector) judge(id meeting.PhoneCallID, ring call, secret, ip string, now time.Time) (meeting.Trust, func()) {
-	t := meeting.Trust{Why: "no_proof"}
-	switch {
-	case secret != "" && c.cfg.Secret.Equal(secret):
-		t = meeting.Trust{By: "secret"}
-	case c.near(ip):
-		t = meeting.Trust{By: "network"}
-	case secret != "":
-		t.Why = "secret_wrong"
-	}
-	policy := c.cfg.Token.Policy
-	switch {
-	case policy == tokenRequired && ring.User.Token == "":
-		return meeting.Trust{Why: "token_missing"}, nil
-	case policy == tokenOff || ring.User.Token == "":
-		return t, nil
-	}
-	if v, ok := c.check.known(ring.User.Token, ring.User.UserID, now); ok {
-		return v.trust(policy, t), nil
-	}
-	return meeting.Trust{Pending: true}, func() {
-		c.check.later(tokenJob{token: ring.User.Token, user: ring.User.UserID, done: func(ctx context.Context, v verdict) {
-			_, err := c.Phones.Change(ctx, id, func(p meeting.PhoneCall, _ time.Time) (meeting.PhoneCall, error) {
-				p.Trust = v.trust(policy, t)
-				return p, nil
-			})
-			if err != nil {
-				c.Log.WarnContext(ctx, "what proves a ring cannot be kept", "err", err)
-			}
-		}})
-	}
-}
-
-func (c *Connector) near(ip string) bool {
-	a, err := netip.ParseAddr(ip)
-	return err == nil && slices.ContainsFunc(c.cfg.networks, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
-}
-
-func trustWord(t meeting.Trust) string {
-	switch {
-	case t.By != "":
-		return t.By
-	case t.Pending:
-		return "pending"
-	}
-	return t.Why
 }

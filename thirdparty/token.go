@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -83,13 +84,14 @@ func (k *checker) known(token, user string, now time.Time) (verdict, bool) {
 	return c.verdict, ok && now.Before(c.until)
 }
 
-// later has a token checked. When too many wait, it is not: the page says so.
-func (k *checker) later(j tokenJob) {
+// later has a token checked, or returns false when too many wait for it.
+func (k *checker) later(j tokenJob) bool {
 	select {
 	case k.jobs <- j:
+		return true
 	default:
 		k.deps.Log.Warn("too many tokens wait to be checked")
-		go j.done(context.Background(), tokenUnknown)
+		return false
 	}
 }
 
@@ -132,7 +134,9 @@ func (k *checker) check(ctx context.Context, token, user string) verdict {
 		return tokenUnknown
 	}
 	bound, given := k.cfg.Users[user]
-	if !given && len(k.cfg.Users) == 0 {
+	if name, sheet := strings.CutPrefix(user, sheetUser); sheet { // it names the login itself
+		bound, login = name, strings.ToLower(login)
+	} else if !given && len(k.cfg.Users) == 0 {
 		if bound, err = k.deps.Bindings.BindLogin(ctx, Desk, user, login); err != nil {
 			k.deps.Log.WarnContext(ctx, "a login cannot be bound to its user", "err", err)
 			return tokenUnknown
@@ -181,10 +185,12 @@ func (k *checker) ask(ctx context.Context, token string) (login string, err erro
 	if err := json.NewDecoder(http.MaxBytesReader(nil, res.Body, 64<<10)).Decode(&said); err != nil && res.StatusCode < 500 && res.StatusCode != http.StatusUnauthorized && res.StatusCode != http.StatusForbidden {
 		return "", errors.New("the answer is not JSON")
 	}
-	switch {
-	case res.StatusCode >= 500:
-		return "", errors.New("it answers with an error")
-	case res.StatusCode != http.StatusOK, said.Error != "", said.Login == "":
+	switch res.StatusCode {
+	case http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
+	default: // a wrong address, a proxy, a server in trouble: nothing about the token
+		return "", fmt.Errorf("it answers with status %d", res.StatusCode)
+	}
+	if res.StatusCode != http.StatusOK || said.Error != "" || said.Login == "" {
 		return "", errRefused
 	}
 	return said.Login, nil

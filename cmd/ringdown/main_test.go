@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -200,6 +201,45 @@ func TestKeysAreManagedFromTheCommandLine(t *testing.T) {
 	contains(t, "a revocation", d.must("key", "revoke", made.ID), made.ID, "revoked")
 	if _, err := second.call(&console{ctx: t.Context()}, http.MethodGet, "/v1/meetings", nil); err == nil {
 		t.Error("a revoked key works")
+	}
+}
+
+func TestCheckWarnsOfRingsThatProveNothing(t *testing.T) {
+	for name, tc := range map[string]struct {
+		section string
+		warned  bool
+	}{
+		"no proof":             {"{origins: [https://xuc.example]}", true},
+		"a secret":             {"{secret: secret-of-the-phones-1234}", false},
+		"networks":             {"{origins: [https://xuc.example], networks: [10.0.0.0/8]}", false},
+		"tokens":               {"{token: {policy: if-present, xuc: https://xuc.example}}", false},
+		"an address of tokens": {"{token: {xuc: https://xuc.example}}", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "ringdown.yaml")
+			if err := os.WriteFile(file, []byte("connectors:\n  thirdparty: "+tc.section+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var out, errs bytes.Buffer
+			if code := run([]string{"check", "--config", file}, &out, &errs, nil); code != 0 {
+				t.Fatalf("exit %d: %s", code, &errs)
+			}
+			const words = "connectors.thirdparty.secret: is not set, so every ring is untrusted"
+			if got := strings.Contains(errs.String(), words); got != tc.warned {
+				t.Errorf("warned: %t\n%s", got, &errs)
+			}
+			out.Reset()
+			var said struct {
+				OK       bool
+				Warnings []string
+			}
+			if code := run([]string{"check", "--json", "--config", file}, &out, &errs, nil); code != 0 {
+				t.Fatalf("exit %d", code)
+			}
+			if err := json.Unmarshal(out.Bytes(), &said); err != nil || !said.OK || said.Warnings == nil || (len(said.Warnings) == 1) != tc.warned {
+				t.Errorf("%v %s", err, &out)
+			}
+		})
 	}
 }
 

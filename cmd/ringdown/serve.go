@@ -83,7 +83,7 @@ func banner(c *console, f app.Facts, asJSON bool) error {
 
 type checkCmd struct {
 	configFlag
-	JSON bool `name:"json" help:"Print JSON: ok, the faults, and what to look at."`
+	JSON bool `name:"json" help:"Print JSON: ok, the faults and the warnings."`
 }
 
 // Help gives the example.
@@ -97,11 +97,7 @@ func (k *checkCmd) Run(c *console) error {
 		if err != nil {
 			faults = strings.Split(err.Error(), "\n")
 		}
-		warnings := []string{}
-		if err == nil {
-			warnings = append(warnings, cfg.Warnings()...)
-		}
-		if e := c.print(map[string]any{"ok": err == nil, "faults": faults, "warnings": warnings}); e != nil {
+		if e := c.print(map[string]any{"ok": err == nil, "faults": faults, "warnings": append([]string{}, cfg.Warnings()...)}); e != nil {
 			return e
 		}
 		if err != nil {
@@ -112,17 +108,13 @@ func (k *checkCmd) Run(c *console) error {
 	if err != nil {
 		return fmt.Errorf("the configuration is not right:\n%w", err)
 	}
+	for _, w := range cfg.Warnings() {
+		fmt.Fprintln(c.err, "ringdown: warning:", w)
+	}
 	what := "good"
 	if cfg.Demo {
 		what = "good: the demo"
 	}
-	if _, err = fmt.Fprintf(c.out, "%s, %d sites, %d queues\n", what, len(cfg.Sites), len(cfg.Queues)); err != nil {
-		return err
-	}
-	for _, w := range cfg.Warnings() {
-		if _, err = fmt.Fprintf(c.out, "look at %s\n", w); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = fmt.Fprintf(c.out, "%s, %d sites, %d queues\n", what, len(cfg.Sites), len(cfg.Queues))
+	return err
 }

@@ -135,6 +135,8 @@ type Customers struct {
 	contacts []customer.Contact
 	// Asked counts look-ups.
 	Asked int
+	// Panic makes Number panic.
+	Panic bool
 }
 
 var _ connectors.Customers = (*Customers)(nil)
@@ -150,7 +152,12 @@ func (c *Customers) find(fits func(customer.Record) bool) (customer.Record, erro
 }
 
 // Number is connectors.Customers, in France.
-func (c *Customers) Number(raw string) customer.Phone { return customer.Number(raw, "FR") }
+func (c *Customers) Number(raw string) customer.Phone {
+	if c.Panic {
+		panic("a broken invariant")
+	}
+	return customer.Number(raw, "FR")
+}
 
 // ByID is connectors.Customers.
 func (c *Customers) ByID(_ context.Context, id string) (customer.Record, error) {

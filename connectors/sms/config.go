@@ -176,10 +176,7 @@ func (c Config) compile() (Config, error) {
 		bad("request.body", "must have {text} and {to} or {to_digits}")
 	}
 	known := []string{"{to}", "{to_digits}", "{text}", "{id}", "{status_url}", "{from}", "{user}", "{key}", "{type}"}
-	all := c.Request.URL + c.Request.Body
-	for _, h := range c.Request.Headers {
-		all += h
-	}
+	all := c.Request.URL + c.Request.Body + strings.Join(slices.Collect(maps.Values(c.Request.Headers)), "")
 	for _, hole := range holeRE.FindAllString(all, holeMax) {
 		if !slices.Contains(known, hole) {
 			bad("request", "has %s; there are %s", hole, strings.Join(known, ", "))

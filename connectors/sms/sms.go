@@ -163,8 +163,7 @@ func (c *Connector) noAnswer(ctx context.Context, m message, err error) outbox.R
 	if !errors.As(err, &e) {
 		return outbox.Result{Verdict: outbox.Retry, Reason: "internal", Live: true}
 	}
-	switch {
-	case e.Reason == egress.Blocked, e.Reason == egress.BadURL:
+	if e.Reason == egress.Blocked || e.Reason == egress.BadURL {
 		return c.failed(ctx, m, "not_configured")
 	}
 	return outbox.Result{Verdict: outbox.Retry, Reason: string(e.Reason), Live: true}

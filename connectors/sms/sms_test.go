@@ -69,7 +69,7 @@ func TestRequestsOfThePresets(t *testing.T) {
 		}
 		golden := "testdata/" + preset + ".request.txt"
 		if *update {
-			if err := os.WriteFile(golden, []byte(sent), 0o644); err != nil { //nolint:gosec // a golden file
+			if err := os.WriteFile(golden, []byte(sent), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -103,7 +103,9 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := server.Shutdown(last); err != nil {
 		_ = server.Close()
 	}
-	<-done
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("emulated xucmgt: %w", err)
+	}
 	return nil
 }
 
