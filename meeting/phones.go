@@ -67,10 +67,10 @@ func (p *Phones) Ring(c PhoneCall) PhoneCall {
 // ByID returns a phone call, also one that was not written yet, or a fault
 // NotFound.
 func (p *Phones) ByID(ctx context.Context, id PhoneCallID) (PhoneCall, error) {
-	c, err := p.store.PhoneCall(ctx, id)
 	p.mu.Lock()
-	w, ok := p.waiting[id]
+	w, ok := p.waiting[id] // before the look: it may be written meanwhile
 	p.mu.Unlock()
+	c, err := p.store.PhoneCall(ctx, id)
 	switch {
 	case ok && errors.Is(err, ErrNoRow):
 		return w, nil
@@ -114,11 +114,12 @@ func (p *Phones) Of(ctx context.Context, desk string, agent AgentKey, within tim
 	ctx, cancel := context.WithTimeout(ctx, phoneLook)
 	defer cancel()
 	since := p.now().Add(-within)
+	waits := p.unwritten(func(c PhoneCall) bool { return c.Desk == desk && c.Agent.Key == agent && !c.RungAt.Before(since) })
 	cs, err := p.store.PhoneCallsOf(ctx, desk, agent, since, phonesShown)
 	if err != nil {
 		p.log.WarnContext(ctx, "an agent's phone calls cannot be read", "desk", desk, "err", err)
 	}
-	return p.merge(cs, func(c PhoneCall) bool { return c.Desk == desk && c.Agent.Key == agent && !c.RungAt.Before(since) })
+	return p.merge(cs, waits)
 }
 
 // With returns the offers of the same call to all agents, newest ring first;
@@ -127,26 +128,43 @@ func (p *Phones) With(ctx context.Context, desk, ref string) ([]PhoneCall, error
 	if ref == "" {
 		return nil, nil
 	}
+	waits := p.unwritten(func(c PhoneCall) bool { return c.Desk == desk && c.Ref == ref })
 	cs, err := p.store.PhoneCallsWith(ctx, desk, ref)
 	if err != nil {
 		return nil, phoneStored(err)
 	}
-	return p.merge(cs, func(c PhoneCall) bool { return c.Desk == desk && c.Ref == ref }), nil
+	return p.merge(cs, waits), nil
+}
+
+// unwritten are the rings that wait to be written and fit. They are asked for
+// before the store is: what is written in between is then there twice, not never.
+func (p *Phones) unwritten(fits func(PhoneCall) bool) (waits []PhoneCall) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range p.waiting {
+		if fits(w) {
+			waits = append(waits, w)
+		}
+	}
+	return waits
 }
 
 // merge adds what waits to be written to what the store said.
-func (p *Phones) merge(cs []PhoneCall, fits func(PhoneCall) bool) []PhoneCall {
+func (p *Phones) merge(cs, waits []PhoneCall) []PhoneCall {
 	p.mu.Lock()
-	for id, w := range p.waiting {
-		i := slices.IndexFunc(cs, func(c PhoneCall) bool { return c.ID == id })
-		switch {
-		case i >= 0:
-			cs[i] = cs[i].Rung(w)
-		case fits(w):
-			cs = append(cs, w)
+	for i, c := range cs {
+		if w, ok := p.waiting[c.ID]; ok {
+			cs[i] = c.Rung(w)
 		}
 	}
 	p.mu.Unlock()
+	for _, w := range waits {
+		if i := slices.IndexFunc(cs, func(c PhoneCall) bool { return c.ID == w.ID }); i >= 0 {
+			cs[i] = cs[i].Rung(w)
+		} else {
+			cs = append(cs, w)
+		}
+	}
 	slices.SortStableFunc(cs, func(a, b PhoneCall) int { return b.RungAt.Compare(a.RungAt) })
 	return cs[:min(len(cs), phonesShown)]
 }
