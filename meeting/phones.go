@@ -31,6 +31,7 @@ type Phones struct {
 	store PhoneStore
 	now   func() time.Time
 	log   *slog.Logger
+	turns turns
 
 	mu      sync.Mutex
 	waiting map[PhoneCallID]PhoneCall // not written yet
@@ -41,7 +42,7 @@ type Phones struct {
 // NewPhones makes Phones; Run writes.
 func NewPhones(store PhoneStore, now func() time.Time, log *slog.Logger) *Phones {
 	return &Phones{
-		store: store, log: log, waiting: map[PhoneCallID]PhoneCall{}, wake: make(chan struct{}, 1),
+		store: store, log: log, waiting: map[PhoneCallID]PhoneCall{}, wake: make(chan struct{}, 1), turns: newTurns(),
 		now: func() time.Time { return now().UTC().Truncate(time.Millisecond) },
 	}
 }
@@ -85,10 +86,14 @@ func (p *Phones) ByID(ctx context.Context, id PhoneCallID) (PhoneCall, error) {
 	return c, phoneStored(err)
 }
 
-// Change runs a pure step on the stored phone call until it can be saved, at most
-// five times: of five at once every one succeeds. A ring that waits to be written
-// is written first, so a Change is never lost with it.
+// Change runs a pure step on the stored phone call until it can be saved. A ring
+// that waits to be written is written first.
 func (p *Phones) Change(ctx context.Context, id PhoneCallID, step func(PhoneCall, time.Time) (PhoneCall, error)) (PhoneCall, error) {
+	give, err := p.turns.take(ctx, string(id))
+	if err != nil {
+		return PhoneCall{}, err
+	}
+	defer give()
 	if err := p.flush(ctx, id); err != nil {
 		return PhoneCall{}, phoneStored(err)
 	}
