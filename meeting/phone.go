@@ -75,8 +75,9 @@ type Decision struct {
 }
 
 // Open tells whether the agent has the page of c open, as far as we know at now.
+// A page that was finished is not open again before it shows itself.
 func (c PhoneCall) Open(now time.Time) bool {
-	return !c.OpenedAt.IsZero() && !c.Done() && now.Sub(c.SeenAt) < paneSilence
+	return !c.OpenedAt.IsZero() && !c.Done() && c.SeenAt.After(c.DoneAt) && now.Sub(c.SeenAt) < paneSilence
 }
 
 // Done tells whether the agent finished it and it did not ring again since.

@@ -31,32 +31,38 @@ type Phones struct {
 	store PhoneStore
 	now   func() time.Time
 	log   *slog.Logger
+	turns turns
 
 	mu      sync.Mutex
 	waiting map[PhoneCallID]PhoneCall // not written yet
+	lost    int                       // for which there was no room since it was last said
 	wake    chan struct{}             // one slot: something waits
 }
 
 // NewPhones makes Phones; Run writes.
 func NewPhones(store PhoneStore, now func() time.Time, log *slog.Logger) *Phones {
 	return &Phones{
-		store: store, log: log, waiting: map[PhoneCallID]PhoneCall{}, wake: make(chan struct{}, 1),
+		store: store, log: log, waiting: map[PhoneCallID]PhoneCall{}, wake: make(chan struct{}, 1), turns: newTurns(),
 		now: func() time.Time { return now().UTC().Truncate(time.Millisecond) },
 	}
 }
 
 // Ring notes that a phone call rings for its agent. It never waits and never
-// fails; after phoneWaiting unwritten rings the row is lost, and said so in the
-// log. RungAt and ExpiresAt are filled here. A ring of an id that is known rings
-// it again.
+// fails; after phoneWaiting unwritten rings the row is lost, and Run says so in
+// the log. RungAt and ExpiresAt are filled here. A ring of an id that is known
+// rings it again.
 func (p *Phones) Ring(c PhoneCall) PhoneCall {
 	c = c.clone()
 	c.RungAt = p.now()
-	c.ExpiresAt = c.RungAt.Add(phoneKeep)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, known := p.waiting[c.ID]; !known && len(p.waiting) >= phoneWaiting {
-		p.log.Error("a phone call cannot be kept: too many wait to be written", "desk", c.Desk)
+	w, known := p.waiting[c.ID]
+	if known && !c.RungAt.After(w.RungAt) { // twice within a millisecond: the last one counts
+		c.RungAt = w.RungAt.Add(time.Millisecond)
+	}
+	c.ExpiresAt = c.RungAt.Add(phoneKeep)
+	if !known && len(p.waiting) >= phoneWaiting {
+		p.lost++
 		return c
 	}
 	p.waiting[c.ID] = c
@@ -80,9 +86,14 @@ func (p *Phones) ByID(ctx context.Context, id PhoneCallID) (PhoneCall, error) {
 	return c, phoneStored(err)
 }
 
-// Change runs a pure step on the stored phone call until it can be saved. What
-// waits to be written is written first.
+// Change runs a pure step on the stored phone call until it can be saved. A ring
+// that waits to be written is written first.
 func (p *Phones) Change(ctx context.Context, id PhoneCallID, step func(PhoneCall, time.Time) (PhoneCall, error)) (PhoneCall, error) {
+	give, err := p.turns.take(ctx, string(id))
+	if err != nil {
+		return PhoneCall{}, err
+	}
+	defer give()
 	if err := p.flush(ctx, id); err != nil {
 		return PhoneCall{}, phoneStored(err)
 	}
@@ -173,6 +184,7 @@ func (p *Phones) merge(cs, waits []PhoneCall) []PhoneCall {
 func (p *Phones) Run(ctx context.Context) error {
 	prune := time.NewTicker(phonePrune)
 	defer prune.Stop()
+	p.prune(ctx) // what ended while nobody ran
 	for {
 		select {
 		case <-ctx.Done():
@@ -183,19 +195,36 @@ func (p *Phones) Run(ctx context.Context) error {
 			}
 			return nil
 		case <-prune.C:
-			if _, err := p.store.PrunePhoneCalls(ctx, p.now()); err != nil && ctx.Err() == nil {
-				p.log.WarnContext(ctx, "old phone calls cannot be removed", "err", err)
-			}
+			p.prune(ctx)
 			continue
 		case <-p.wake:
 		}
-		if err := p.flush(ctx); err != nil && ctx.Err() == nil {
+		err := p.flush(ctx)
+		if lost := p.told(); lost > 0 {
+			p.log.ErrorContext(ctx, "phone calls are not kept: too many waited to be written", "lost", lost)
+		}
+		if err != nil && ctx.Err() == nil {
 			p.log.WarnContext(ctx, "phone calls cannot be written; trying again", "err", err)
 			p.pause(ctx, phoneAgain)
 			p.nudge()
 			continue
 		}
 		p.pause(ctx, phoneEvery) // what rings meanwhile goes out together
+	}
+}
+
+// told returns how many were lost since it was last asked.
+func (p *Phones) told() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	lost := p.lost
+	p.lost = 0
+	return lost
+}
+
+func (p *Phones) prune(ctx context.Context) {
+	if _, err := p.store.PrunePhoneCalls(ctx, p.now()); err != nil && ctx.Err() == nil {
+		p.log.WarnContext(ctx, "old phone calls cannot be removed", "err", err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -19,7 +18,6 @@ const (
 	graceActive  = 60 * time.Second // anybody gone during a call
 	maxEvents    = 10_000           // of one meeting; then it takes no more messages
 	pageSize     = 1000             // of messages read from the store at a time
-	turns        = 256              // meetings that one process changes at the same time, at most
 	textLimit    = 4096             // bytes of a chat message
 )
 
@@ -35,9 +33,7 @@ type Service struct {
 	watches map[ID]map[chan struct{}]struct{}
 	wake    chan struct{} // one slot: a Due may have come nearer
 
-	// turn keeps those who change one meeting in this process in a row: each
-	// would only make the other's compare-and-set fail. Other nodes still may.
-	turn [turns]chan struct{}
+	turns turns
 	// unseen: presences could not be written, so nobody may be called absent
 	// before they were renewed.
 	unseen atomic.Bool
@@ -51,9 +47,7 @@ func New(store Store, policy Policy, now func() time.Time, log *slog.Logger) *Se
 		now:     func() time.Time { return now().UTC().Truncate(time.Millisecond) },
 		watches: map[ID]map[chan struct{}]struct{}{},
 		wake:    make(chan struct{}, 1),
-	}
-	for i := range s.turn {
-		s.turn[i] = make(chan struct{}, 1)
+		turns:   newTurns(),
 	}
 	if f, ok := store.(Feed); ok {
 		f.Tell(s.changed)
@@ -313,13 +307,11 @@ func (s *Service) change(ctx context.Context, id ID, step func(Meeting, time.Tim
 // changeWith is change for steps that write more than events. ErrTaken comes
 // back as it is.
 func (s *Service) changeWith(ctx context.Context, id ID, step func(Meeting, time.Time) (Change, error)) (Meeting, error) {
-	turn := s.turn[crc32.ChecksumIEEE([]byte(id))%turns]
-	select {
-	case turn <- struct{}{}:
-		defer func() { <-turn }()
-	case <-ctx.Done():
-		return Meeting{}, ctx.Err()
+	give, err := s.turns.take(ctx, string(id))
+	if err != nil {
+		return Meeting{}, err
 	}
+	defer give()
 	for range casTries {
 		m, err := s.store.ByID(ctx, id)
 		if err != nil {

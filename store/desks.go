@@ -14,7 +14,7 @@ type JournalRow struct {
 	Doc  string // JSON
 }
 
-// journalKept is how many lines of one desk and kind are kept.
+// journalKept is how many lines of one desk are kept.
 const journalKept = 1000
 
 // AppendJournal adds lines and forgets the oldest of their desks.
@@ -28,7 +28,9 @@ func (s *Store) AppendJournal(ctx context.Context, rows []JournalRow) error {
 			return false, err
 		}
 		for _, desk := range sorted(desks) {
-			if _, err := exec(ctx, tx, `delete from desk_journal where desk = $1 and id <= (select max(id) from desk_journal where desk = $1) - $2`, desk, int64(journalKept)); err != nil {
+			if _, err := exec(ctx, tx, `
+delete from desk_journal where desk = $1 and id <= (
+	select id from desk_journal where desk = $1 order by id desc limit 1 offset $2)`, desk, int64(journalKept)); err != nil {
 				return false, err
 			}
 		}
@@ -36,13 +38,13 @@ func (s *Store) AppendJournal(ctx context.Context, rows []JournalRow) error {
 	})
 }
 
-// Journal returns the latest lines, newest first, at most 200. Empty words do
+// Journal returns the latest lines, newest first, at most 1 000. Empty words do
 // not narrow.
 func (s *Store) Journal(ctx context.Context, desk, kind string, limit int) ([]JournalRow, error) {
 	var w where
 	w.add(desk != "", `desk = $%d`, desk)
 	w.add(kind != "", `kind = $%d`, kind)
-	query, args := w.end(`select desk, kind, at, doc from desk_journal`, `order by id desc`, limited(limit, 200))
+	query, args := w.end(`select desk, kind, at, doc from desk_journal`, `order by id desc`, limited(limit, journalKept))
 	list, err := all(ctx, s.read, func(r scanner) (j JournalRow, err error) {
 		var when int64
 		err = r.Scan(&j.Desk, &j.Kind, &when, &j.Doc)

@@ -36,30 +36,40 @@ func phoneRow(c meeting.PhoneCall) ([]any, error) {
 }
 
 // PutPhoneCalls inserts phone calls or rings them again; see meeting.PhoneStore.
+// Of several rings of one call the latest counts.
 func (v *Phones) PutPhoneCalls(ctx context.Context, cs []meeting.PhoneCall) error {
 	if len(cs) == 0 {
 		return nil
 	}
-	rows, ids, rings := make([][]any, len(cs)), make([]any, len(cs)), map[meeting.PhoneCallID]meeting.PhoneCall{}
-	for i, c := range cs {
+	rings := map[string]meeting.PhoneCall{}
+	for _, c := range cs {
+		if old, twice := rings[string(c.ID)]; twice {
+			c = old.Rung(c)
+		}
+		rings[string(c.ID)] = c
+	}
+	// Everybody takes rows in the same order, or two nodes would wait for each other.
+	ids := sorted(rings)
+	rows := make([][]any, len(ids))
+	for i, id := range ids {
+		c := rings[id]
 		c.Version = 1
 		var err error
 		if rows[i], err = phoneRow(c); err != nil {
 			return err
 		}
-		ids[i], rings[c.ID] = string(c.ID), c
 	}
 	return v.s.change(ctx, "put phone calls", func(tx *sql.Tx) (bool, error) {
 		n, err := insert(ctx, tx, `insert into phone_call (`+phoneColumns+`)`, `on conflict (id) do nothing`, rows)
 		if err != nil || n == int64(len(rows)) {
 			return false, err
 		}
-		known, err := all(ctx, tx, scanPhoneCall, `select doc, version from phone_call where id in `+params(1, len(ids))+` order by id`, ids...)
+		known, err := all(ctx, tx, scanPhoneCall, `select doc, version from phone_call where id in `+params(1, len(ids))+` order by id`+v.s.sql.lock, anys(ids)...)
 		if err != nil {
 			return false, err
 		}
 		for _, old := range known {
-			c := old.Rung(rings[old.ID])
+			c := old.Rung(rings[string(old.ID)])
 			if c.RungAt.Equal(old.RungAt) {
 				continue
 			}
@@ -114,11 +124,18 @@ func (v *Phones) PhoneCallsWith(ctx context.Context, desk, ref string) ([]meetin
 	return list, v.s.explain(ctx, "list offers of a phone call", err)
 }
 
-// PrunePhoneCalls removes phone calls whose time is over.
+// PrunePhoneCalls removes phone calls whose time is over, in small steps: others
+// write in between.
 func (v *Phones) PrunePhoneCalls(ctx context.Context, now time.Time) (n int64, err error) {
-	err = v.s.change(ctx, "remove phone calls", func(tx *sql.Tx) (bool, error) {
-		n, err = exec(ctx, tx, `delete from phone_call where expires_at <= $1`, ms(now))
-		return false, err
-	})
-	return n, err
+	const step = 1000
+	for {
+		var k int64
+		err = v.s.change(ctx, "remove phone calls", func(tx *sql.Tx) (_ bool, err error) {
+			k, err = exec(ctx, tx, `delete from phone_call where id in (select id from phone_call where expires_at <= $1 order by expires_at limit $2)`, ms(now), int64(step))
+			return false, err
+		})
+		if n += k; err != nil || k < step {
+			return n, err
+		}
+	}
 }

@@ -9,6 +9,8 @@ type statements struct {
 	idAmong string
 	// skipLocked stands behind a selection of rows that another node may be taking.
 	skipLocked string
+	// lock stands behind a selection of rows that this transaction will change.
+	lock string
 	// lockDests locks the dests of the rows %s, lockDestsOf those of the deliveries
 	// %s, against everybody else who moves heads, in an order that is the same for
 	// all; lockAll locks every dest. Empty: one writer does not need it.
@@ -28,6 +30,7 @@ func postgresStatements() statements {
 		notify:      `select pg_notify('` + channel + `', $1)`,
 		idAmong:     `id = any(array(%s))`,
 		skipLocked:  ` for update skip locked`,
+		lock:        ` for update`,
 		lockDests:   lock + `(values %s) d (dest) order by k) locks`,
 		lockDestsOf: lock + `delivery where id in %s order by k) locks`,
 		lockAll:     `select pg_advisory_xact_lock(7465, k) from (select generate_series(0, 63) as k order by k) locks`,
