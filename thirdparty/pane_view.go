@@ -18,6 +18,7 @@ type staleness struct {
 }
 
 const (
+	pendingFor = time.Minute     // no check takes longer
 	newerAfter = 5 * time.Second // a second ring within it is not why a page opens late
 	movedAfter = 8 * time.Second // offers within it ring together
 )
@@ -93,6 +94,9 @@ func (p *pane) view(ctx context.Context, call meeting.PhoneCall, stale staleness
 		ID: call.ID, Now: p.Now().UTC(), RungAt: call.RungAt, Agent: call.Agent.Name, Caller: call.Caller, Number: call.Number,
 		Called: call.Called, Queue: call.Queue, Language: call.Language, Data: call.Data, Done: call.Done(), Trust: call.Trust,
 		Close: closing{closeMessage, p.origins}, Channels: []string{}, Sent: []paneDispatch{},
+	}
+	if v.Trust.Pending && v.Now.Sub(call.RungAt) > pendingFor { // a restart came between
+		v.Trust = meeting.Trust{Why: string(tokenUnknown)}
 	}
 	if v.Close.Origins == nil {
 		v.Close.Origins = []string{}
