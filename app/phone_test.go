@@ -463,5 +463,24 @@ func TestSendingIsLimited(t *testing.T) {
 	if a := p.do("POST", "/invitations", map[string]any{"channel": "mail", "to": "a@b.example"}); a.status != 429 {
 		t.Error(a)
 	}
+	// Many at the same moment, for another agent: three go out.
+	q := h.tab(h.ring("/"+phoneSecret, map[string]any{"user": map[string]any{"userId": 77, "fullName": "Bob"}, "callDataCallId": "q"}))
+	q.must("POST", "/open", map[string]any{})
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	taken := 0
+	for range 12 {
+		all.Go(func() {
+			if a := q.do("POST", "/invitations", map[string]any{"channel": "mail", "to": "crowd@b.example"}); a.status == 201 {
+				mu.Lock()
+				taken++
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	if taken != 3 {
+		t.Errorf("%d letters to one address at once", taken)
+	}
 	h.eventually("all are sent", func() bool { return len(gateway.sent()) == 30 })
 }

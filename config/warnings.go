@@ -17,6 +17,11 @@ func (c Config) Warnings() []string {
 			all = append(all, "connectors.thirdparty."+w)
 		}
 	}
+	if s := c.Connectors.SMS; s != nil {
+		for _, w := range s.Warnings() {
+			all = append(all, "connectors.sms."+w)
+		}
+	}
 	for i, q := range c.Queues {
 		if len(q.Desks) == 0 {
 			all = append(all, fmt.Sprintf("queues[%d].desks: nobody is rung; name a desk", i))

@@ -2,6 +2,7 @@ package meeting
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"slices"
 	"strconv"
@@ -94,8 +95,12 @@ func (s *Service) Send(ctx context.Context, id ID, d Dispatch) (Dispatch, error)
 		if d.Invitation != m.VisitorInvitation {
 			return Change{}, fault.NewInvalid("/invitation", "must be the visitor's")
 		}
-		if err := s.mayDispatch(ctx, m, d, now); err != nil {
-			return Change{}, err
+		all, _, err := s.store.CountDispatches(ctx, DispatchFilter{Meeting: m.ID})
+		if err != nil {
+			return Change{}, stored(err)
+		}
+		if all >= dispatchPerMeeting || m.Seq > maxEvents {
+			return Change{}, fault.New(fault.TooMany, "this meeting sends no more links")
 		}
 		d.Meeting, d.State, d.CreatedAt, d.ChangedAt = id, DispatchQueued, now, now
 		if d.Language == "" {
@@ -105,41 +110,23 @@ func (s *Service) Send(ctx context.Context, id ID, d Dispatch) (Dispatch, error)
 		sent := d
 		st.log(Event{Kind: KindDispatched, Dispatch: &sent})
 		m, ev := st.done()
-		return Change{Meeting: m, Events: ev, Dispatches: []Dispatch{d}}, nil
+		return Change{Meeting: m, Events: ev, Dispatches: []Dispatch{d}, Limit: &DispatchLimit{
+			By: d.By, To: d.To, Since: now.Add(-dispatchHour), PerAgent: dispatchPerAgent, PerAddress: dispatchPerAddress,
+		}}, nil
 	})
+	if over, ok := errors.AsType[OverLimit](err); ok {
+		return d, tooManyDispatches(over, s.now())
+	}
 	return d, err
 }
 
-// mayDispatch keeps the limits of the last hour.
-func (s *Service) mayDispatch(ctx context.Context, m Meeting, d Dispatch, now time.Time) error {
-	since := now.Add(-dispatchHour)
-	byAgent, first, err := s.store.CountDispatches(ctx, DispatchFilter{By: d.By, Since: since})
-	if err != nil {
-		return stored(err)
+func tooManyDispatches(o OverLimit, now time.Time) error {
+	sentence := "you have sent %d links within an hour"
+	if o.Address {
+		sentence = "this address was sent %d links within an hour"
 	}
-	if d.By != "" && byAgent >= dispatchPerAgent {
-		return tooManyDispatches("you have sent %d links within an hour", byAgent, first, now)
-	}
-	toAddress, first, err := s.store.CountDispatches(ctx, DispatchFilter{To: d.To, Since: since})
-	if err != nil {
-		return stored(err)
-	}
-	if toAddress >= dispatchPerAddress {
-		return tooManyDispatches("this address was sent %d links within an hour", toAddress, first, now)
-	}
-	all, _, err := s.store.CountDispatches(ctx, DispatchFilter{Meeting: m.ID})
-	if err != nil {
-		return stored(err)
-	}
-	if all >= dispatchPerMeeting || m.Seq > maxEvents {
-		return fault.New(fault.TooMany, "this meeting sends no more links")
-	}
-	return nil
-}
-
-func tooManyDispatches(sentence string, n int, first, now time.Time) error {
-	wait := max(1, int(first.Add(dispatchHour).Sub(now).Seconds())+1)
-	return fault.New(fault.TooMany, sentence+"; try again in %d min", n, (wait+59)/60).With("retry_after", strconv.Itoa(wait))
+	wait := max(1, int(o.First.Add(dispatchHour).Sub(now).Seconds())+1)
+	return fault.New(fault.TooMany, sentence+"; try again in %d min", o.N, (wait+59)/60).With("retry_after", strconv.Itoa(wait))
 }
 
 // Dispatched notes how far a dispatch got. What is not later than the state it

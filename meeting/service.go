@@ -335,13 +335,18 @@ func (s *Service) changeWith(ctx context.Context, id ID, step func(Meeting, time
 				s.log.InfoContext(ctx, "meeting", "call", c.Meeting.Reference(), "event", e.Kind, "seq", e.Seq, "state", c.Meeting.State, "outcome", c.Meeting.Outcome)
 			}
 			return c.Meeting, nil
-		case errors.Is(err, ErrTaken):
+		case errors.Is(err, ErrTaken), isOverLimit(err):
 			return before, err
 		case !errors.Is(err, ErrStale):
 			return before, stored(err)
 		}
 	}
 	return Meeting{}, fault.New(fault.Unavailable, "too many changes at once; try again")
+}
+
+func isOverLimit(err error) bool {
+	_, over := errors.AsType[OverLimit](err)
+	return over
 }
 
 // stored turns a store's error into one for a caller.

@@ -24,6 +24,7 @@ type Change struct {
 	Messages    []Message
 	Notes       []Note // replace those of their authors
 	Dispatches  []Dispatch
+	Limit       *DispatchLimit // of what was sent already; checked in the transaction
 	Refs        []Ref
 	Key         *Key // claimed with the change
 
@@ -47,6 +48,25 @@ type Filter struct {
 	Before     ID   // only older ones; the cursor
 	Limit      int  // 1 to 500
 }
+
+// DispatchLimit is how many dispatches there may be since a time, of one agent and
+// to one address. Zero counts do not limit.
+type DispatchLimit struct {
+	By                   AgentKey
+	To                   string
+	Since                time.Time
+	PerAgent, PerAddress int
+}
+
+// OverLimit says which limit was met.
+type OverLimit struct {
+	Address bool      // else the agent's
+	N       int       // how many there are
+	First   time.Time // when the first of them was made
+}
+
+// Error implements error.
+func (OverLimit) Error() string { return "too many dispatches" }
 
 // DispatchFilter narrows CountDispatches. Zero fields do not narrow.
 type DispatchFilter struct {
@@ -77,7 +97,7 @@ type Store interface {
 	// Create inserts a new meeting with all of the change. ErrTaken if a key exists.
 	Create(ctx context.Context, c Change) error
 	// Save replaces the meeting if the stored version is Meeting.Version-1, else
-	// ErrStale, and inserts the rest of the change. Invitations are inserted or
+	// ErrStale, an OverLimit if Change.Limit allows no more, and inserts the rest of the change. Invitations are inserted or
 	// replaced by id, dispatches too. The meeting's row is written first, so that event ids of one
 	// meeting rise in Seq order.
 	Save(ctx context.Context, c Change) error

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"time"
 
@@ -16,6 +17,34 @@ func dispatchRow(d meeting.Dispatch) ([]any, error) {
 const putDispatch = `
 insert into dispatch (id, meeting, agent, address, state, created_at, doc) values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (id) do update set state = excluded.state, doc = excluded.doc`
+
+// within gives a meeting.OverLimit if the limit allows no more. Those who send for
+// one agent, or to one address, wait for each other.
+func (s *Store) within(ctx context.Context, tx *sql.Tx, l meeting.DispatchLimit) error {
+	for _, one := range []struct {
+		column, value string
+		most          int
+	}{{"agent", string(l.By), l.PerAgent}, {"address", l.To, l.PerAddress}} {
+		if one.value == "" || one.most == 0 {
+			continue
+		}
+		if s.sql.lockWord != "" {
+			if _, err := tx.ExecContext(ctx, s.sql.lockWord, one.column+" "+one.value); err != nil {
+				return err
+			}
+		}
+		var n int
+		var first int64
+		if err := tx.QueryRowContext(ctx, `select count(*), coalesce(min(created_at), 0) from dispatch where `+one.column+` = $1 and created_at >= $2`,
+			one.value, ms(l.Since)).Scan(&n, &first); err != nil {
+			return err
+		}
+		if n >= one.most {
+			return meeting.OverLimit{Address: one.column == "address", N: n, First: at(first)}
+		}
+	}
+	return nil
+}
 
 // Dispatch finds a dispatch; see meeting.Store.
 func (v *Meetings) Dispatch(ctx context.Context, id meeting.DispatchID) (meeting.Dispatch, error) {

@@ -62,6 +62,11 @@ where id = $7 and version = $8`,
 		if n == 0 {
 			return false, meeting.ErrStale
 		}
+		if c.Limit != nil {
+			if err := v.s.within(ctx, tx, *c.Limit); err != nil {
+				return false, err
+			}
+		}
 		return len(r.events) > 0, r.write(ctx, tx)
 	})
 }

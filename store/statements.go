@@ -15,6 +15,9 @@ type statements struct {
 	// %s, against everybody else who moves heads, in an order that is the same for
 	// all; lockAll locks every dest. Empty: one writer does not need it.
 	lockDests, lockDestsOf, lockAll string
+	// lockWord makes those who name the same word $1 wait for each other until the
+	// end of their transactions. Empty: one writer does not need it.
+	lockWord string
 }
 
 func sqliteStatements() statements {
@@ -33,6 +36,7 @@ func postgresStatements() statements {
 		lock:        ` for update`,
 		lockDests:   lock + `(values %s) d (dest) order by k) locks`,
 		lockDestsOf: lock + `delivery where id in %s order by k) locks`,
+		lockWord:    `select pg_advisory_xact_lock(7466, hashtext($1))`,
 		lockAll:     `select pg_advisory_xact_lock(7465, k) from (select generate_series(0, 63) as k order by k) locks`,
 	}
 }

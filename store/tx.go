@@ -126,6 +126,9 @@ func passing(err error) bool {
 
 // explain adds what was being done, and keeps stored values out of the text.
 func (s *Store) explain(ctx context.Context, what string, err error) error {
+	if _, over := errors.AsType[meeting.OverLimit](err); over {
+		return err
+	}
 	switch {
 	case err == nil:
 		return nil

@@ -122,6 +122,25 @@ var (
 	secretRE = regexp.MustCompile(`^[A-Za-z0-9_-]{20,}$`)
 )
 
+// Warnings are what works and is not as it should be, each with its key: texts of
+// yours that cost more than one SMS, with a name of 12 letters and a link of 70.
+func (c Config) Warnings() []string {
+	var all []string
+	for _, lang := range slices.Sorted(maps.Keys(c.Texts)) {
+		text := strings.NewReplacer("{agent}", strings.Repeat("a", 12), "{link}", strings.Repeat("a", 70)).Replace(c.Texts[lang])
+		units, parts, unicode := Length(text)
+		if parts < 2 {
+			continue
+		}
+		why := "take something out"
+		if unicode {
+			why = "a character that is not in the GSM alphabet makes it 70 a part"
+		}
+		all = append(all, fmt.Sprintf("texts.%s: takes %d SMS (%d units); %s", lang, parts, units, why))
+	}
+	return all
+}
+
 // Validate reports every fault at once, each with its key and its repair.
 func (c Config) Validate() error {
 	_, err := c.compile()

@@ -181,6 +181,14 @@ func TestLengthIsTheRealOne(t *testing.T) {
 	}
 }
 
+func TestLongTextsAreWarnedOf(t *testing.T) {
+	leak.Check(t)
+	w := sms.Config{Texts: map[string]string{"en": "Your video call: {link}", "fr": "Votre tête-à-tête : {link}", "it": strings.Repeat("a", 100) + "{link}"}}.Warnings()
+	if len(w) != 2 || !strings.Contains(w[0], "texts.fr: takes 2 SMS") || !strings.Contains(w[0], "GSM alphabet") || !strings.Contains(w[1], "texts.it: takes 2 SMS (170 units)") {
+		t.Error(w)
+	}
+}
+
 func TestConfigNamesEveryFault(t *testing.T) {
 	leak.Check(t)
 	for _, c := range []struct {
