@@ -45,6 +45,7 @@ type JournalStore interface {
 const (
 	journalWaiting = 2000 // entries that are not written yet, at most
 	journalEvery   = 500 * time.Millisecond
+	journalAgain   = 5 * time.Second // before those that could not be written are tried again
 	journalLast    = 3 * time.Second // for the last ones when we stop
 )
 
@@ -57,11 +58,12 @@ type Book struct {
 	mu      sync.Mutex
 	waiting []Entry
 	wake    chan struct{} // one slot
+	writing chan struct{} // one slot: entries reach the store in their order
 }
 
 // NewBook makes a Book; Run writes.
 func NewBook(store JournalStore, log *slog.Logger) *Book {
-	return &Book{store: store, log: log, wake: make(chan struct{}, 1)}
+	return &Book{store: store, log: log, wake: make(chan struct{}, 1), writing: make(chan struct{}, 1)}
 }
 
 // Note implements Journal.
@@ -72,6 +74,10 @@ func (b *Book) Note(e Entry) {
 		b.waiting = append(b.waiting[:0], b.waiting[journalWaiting/2:]...)
 	}
 	b.waiting = append(b.waiting, e)
+	b.nudge()
+}
+
+func (b *Book) nudge() {
 	select {
 	case b.wake <- struct{}{}:
 	default:
@@ -102,10 +108,13 @@ func (b *Book) Run(ctx context.Context) error {
 			return nil
 		case <-b.wake:
 		}
+		pause := journalEvery // what comes meanwhile goes out together
 		if err := b.flush(ctx); err != nil && ctx.Err() == nil {
-			b.log.WarnContext(ctx, "the journal cannot be written", "err", err)
+			b.log.WarnContext(ctx, "the journal cannot be written; trying again", "err", err)
+			pause = journalAgain
+			b.nudge()
 		}
-		every.Reset(journalEvery) // what comes meanwhile goes out together
+		every.Reset(pause)
 		select {
 		case <-ctx.Done():
 		case <-every.C:
@@ -113,7 +122,14 @@ func (b *Book) Run(ctx context.Context) error {
 	}
 }
 
+// flush writes what waits. Who comes while another one writes waits for it.
 func (b *Book) flush(ctx context.Context) error {
+	select {
+	case b.writing <- struct{}{}:
+		defer func() { <-b.writing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	b.mu.Lock()
 	batch := b.waiting
 	b.waiting = nil
