@@ -115,3 +115,79 @@ func change(m meeting.Meeting) meeting.Change {
 	id := meeting.EventID(fmt.Sprint("evt_", m.ID, m.Seq))
 	return meeting.Change{Meeting: m, Events: []meeting.Event{{ID: id, Meeting: m.ID, Seq: m.Seq, At: m.CreatedAt, Snapshot: m}}}
 }
+
+// BenchmarkPutPhoneCalls is one batch of rings beside 100 000 rows: calls that
+// are new, and calls that ring again.
+func BenchmarkPutPhoneCalls(b *testing.B) {
+	for _, e := range storetest.Engines() {
+		s := e.Open(b).Phones()
+		now := time.Date(2026, 1, 1, 9, 0, 0, 0, time.UTC)
+		next := 0
+		batch := func(from, size int) []meeting.PhoneCall {
+			now = now.Add(time.Millisecond)
+			list := make([]meeting.PhoneCall, size)
+			for i := range list {
+				list[i] = rungAt(from+i, now)
+			}
+			return list
+		}
+		put := func(b *testing.B, list []meeting.PhoneCall) {
+			if err := s.PutPhoneCalls(b.Context(), list); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for ; next < 100_000; next += 1000 {
+			put(b, batch(next, 1000))
+		}
+		for _, size := range []int{1, 20, 200} {
+			b.Run(fmt.Sprintf("%s/new/%d", e.Name, size), func(b *testing.B) {
+				for b.Loop() {
+					put(b, batch(next, size))
+					next += size
+				}
+				b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "rings/s")
+			})
+			b.Run(fmt.Sprintf("%s/again/%d", e.Name, size), func(b *testing.B) {
+				for b.Loop() {
+					put(b, batch(0, size))
+				}
+				b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "rings/s")
+			})
+		}
+	}
+}
+
+// BenchmarkPhoneCallsOf is what is asked while a phone rings: the calls of one
+// of fifty agents within twelve hours, with so many rows.
+func BenchmarkPhoneCallsOf(b *testing.B) {
+	for _, e := range storetest.Engines() {
+		for _, rows := range []int{1000, 100_000} {
+			b.Run(fmt.Sprintf("%s/%d", e.Name, rows), func(b *testing.B) {
+				s := e.Open(b).Phones()
+				now := time.Date(2026, 1, 1, 9, 0, 0, 0, time.UTC)
+				for n := 0; n < rows; n += 1000 {
+					list := make([]meeting.PhoneCall, 1000)
+					for i := range list {
+						list[i] = rungAt(n+i, now.Add(time.Duration(n+i)*400*time.Millisecond))
+					}
+					if err := s.PutPhoneCalls(b.Context(), list); err != nil {
+						b.Fatal(err)
+					}
+				}
+				since := now.Add(time.Duration(rows)*400*time.Millisecond - 12*time.Hour)
+				for b.Loop() {
+					if cs, err := s.PhoneCallsOf(b.Context(), "phone/one", "agent-7", since, 20); err != nil || len(cs) != 20 {
+						b.Fatal(len(cs), err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func rungAt(n int, at time.Time) meeting.PhoneCall {
+	c := ring(n)
+	c.Agent.Key = meeting.AgentKey(fmt.Sprint("agent-", n%50))
+	c.RungAt, c.OpenBy, c.ExpiresAt = at, at.Add(time.Minute), at.Add(24*time.Hour)
+	return c
+}
