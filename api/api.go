@@ -38,6 +38,7 @@ type Config struct {
 	Deliveries Deliveries
 	Keys       Keys
 	Journal    Journal
+	Logins     Logins
 }
 
 // API serves /v1. Make it with New.
@@ -60,7 +61,7 @@ type API struct {
 
 // New makes the API.
 func New(meetings *meeting.Service, keys *access.Keys, cfg Config, now func() time.Time, log *slog.Logger) (*API, error) {
-	if cfg.Deliveries == nil || cfg.Keys == nil || cfg.Journal == nil {
+	if cfg.Deliveries == nil || cfg.Keys == nil || cfg.Journal == nil || cfg.Logins == nil {
 		return nil, errors.New("api: deliveries, keys and a journal are needed")
 	}
 	openapi, err := yaml.YAMLToJSON(document)
@@ -127,6 +128,7 @@ func (a *API) Routes() []httpd.Route {
 		{Method: "POST", Path: "/v1/links/redeem", Who: httpd.Anyone, Handler: a.redeemLink, Body: 4 << 10},
 		{Method: "GET", Path: "/v1/events", Who: httpd.Proof("session token in hello"), Handler: a.stream, Limits: perIP(streams)},
 		{Method: "GET", Path: "/v1/desks/journal", Who: key, Handler: a.listJournal},
+		{Method: "DELETE", Path: "/v1/desks/logins/:connector/:account/:user", Who: admin, Handler: a.forgetLogin},
 		{Method: "GET", Path: "/v1/deliveries", Who: key, Handler: a.listDeliveries},
 		{Method: "GET", Path: "/v1/deliveries/:delivery", Who: key, Handler: a.getDelivery},
 		{Method: "POST", Path: "/v1/deliveries/:delivery/retry", Who: key, Handler: a.retryDelivery},

@@ -2,14 +2,19 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/gin-gonic/gin"
 
 	"ringdown/connectors"
 	"ringdown/fault"
+	"ringdown/httpd"
+	"ringdown/meeting"
 )
 
 // Journal is what desks asked lately; (*connectors.Book) is one.
@@ -47,5 +52,38 @@ func (a *API) listJournal(c *gin.Context) error {
 		entries = []connectors.Entry{}
 	}
 	c.JSON(http.StatusOK, gin.H{"entries": entries})
+	return nil
+}
+
+// Logins are which login of a desk is which of its users.
+type Logins interface {
+	// ForgetLogin unties the login of a desk's user; meeting.ErrNoRow if none is
+	// tied.
+	ForgetLogin(ctx context.Context, desk, user string) error
+}
+
+// forgetLogin lets the next login that comes with a user's id be that user's: for
+// one who got a new login, or whose id another one took first.
+func (a *API) forgetLogin(c *gin.Context) error {
+	for _, name := range []string{"connector", "account", "user"} {
+		text := c.Param(name)
+		if err := httpd.CheckText("path:"+name, text); err != nil {
+			return err
+		}
+		if len(text) > 40 || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+			return fault.NewInvalid("path:"+name, "must be at most 40 characters without blanks")
+		}
+	}
+	ctx := c.Request.Context()
+	desk := c.Param("connector") + "/" + c.Param("account")
+	err := a.cfg.Logins.ForgetLogin(ctx, desk, c.Param("user"))
+	if errors.Is(err, meeting.ErrNoRow) {
+		return fault.New(fault.NotFound, "no login is tied to this user of this desk")
+	}
+	if err != nil {
+		return err
+	}
+	a.log.InfoContext(ctx, "login forgotten", "desk", desk, "by", httpd.Caller(ctx).ID)
+	c.Status(http.StatusNoContent)
 	return nil
 }

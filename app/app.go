@@ -164,7 +164,7 @@ func open(ctx context.Context, cfg config.Config, version string, log *slog.Logg
 		return a, err
 	}
 	rest, err := api.New(meetings, keys, api.Config{
-		PublicURL: public, Files: blob.NewIntake(folder), Deliveries: a.store.Outbox(), Keys: apiKeys{a.store}, Journal: journal,
+		PublicURL: public, Files: blob.NewIntake(folder), Deliveries: a.store.Outbox(), Keys: apiKeys{a.store}, Journal: journal, Logins: a.store,
 	}, clock.Now, log.With("part", "api"))
 	if err != nil {
 		return a, err

@@ -34,7 +34,7 @@ type badCase struct {
 // paths fills the path's parameters.
 func filled(path, meeting string) string {
 	return strings.NewReplacer("{meeting}", meeting, "{invitation}", "inv_00000000", "{file}", "fil_01JAAAAAAAAAAAAAAAAAAAAAAA",
-		"{delivery}", "dlv_00000000", "{key}", "key_00000000").Replace(path)
+		"{delivery}", "dlv_00000000", "{key}", "key_00000000", "{connector}", "thirdparty", "{account}", "xucmgt", "{user}", "12").Replace(path)
 }
 
 // paramRE is a parameter of a path.

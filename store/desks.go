@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"time"
+
+	"ringdown/meeting"
 )
 
 // JournalRow is one line of what a desk asked.
@@ -64,4 +66,16 @@ func (s *Store) BindLogin(ctx context.Context, desk, user, login string) (bound 
 		return false, tx.QueryRowContext(ctx, `select login from desk_login where desk = $1 and userid = $2`, desk, user).Scan(&bound)
 	})
 	return bound, err
+}
+
+// ForgetLogin unties the login of a desk's user: the next one that comes is tied.
+// meeting.ErrNoRow if there is none.
+func (s *Store) ForgetLogin(ctx context.Context, desk, user string) error {
+	return s.change(ctx, "forget a login", func(tx *sql.Tx) (bool, error) {
+		n, err := exec(ctx, tx, `delete from desk_login where desk = $1 and userid = $2`, desk, user)
+		if err == nil && n == 0 {
+			err = meeting.ErrNoRow
+		}
+		return false, err
+	})
 }

@@ -113,7 +113,8 @@ func journalsOfSeveral(t *testing.T, e Engine) {
 	equal(t, must[[]store.JournalRow](t)(s.Journal(t.Context(), "phone/one", "", 1))[0].At, after(1499*time.Second))
 }
 
-// loginRaces: of eight logins for one user one is tied, and everybody reads which.
+// loginRaces: of eight logins for one user one is tied, and everybody reads which,
+// until it is forgotten.
 func loginRaces(t *testing.T, e Engine) {
 	s := e.Open(t)
 	var all sync.WaitGroup
@@ -132,4 +133,11 @@ func loginRaces(t *testing.T, e Engine) {
 			t.Errorf("tied: %v", bound)
 		}
 	}
+	ok(t, s.ForgetLogin(t.Context(), "phone/one", "12"))
+	for _, who := range [][2]string{{"phone/one", "12"}, {"phone/two", "12"}} {
+		if err := s.ForgetLogin(t.Context(), who[0], who[1]); !errors.Is(err, meeting.ErrNoRow) {
+			t.Error(err)
+		}
+	}
+	equal(t, must[string](t)(s.BindLogin(t.Context(), "phone/one", "12", "ada")), "ada")
 }
