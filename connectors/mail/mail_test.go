@@ -191,6 +191,21 @@ func TestAnswersOfTheServer(t *testing.T) {
 	})
 }
 
+// TestNothingGoesInTheClear: a server that offers no encryption gets no word.
+func TestNothingGoesInTheClear(t *testing.T) {
+	leak.Check(t)
+	for _, security := range []string{"starttls", "tls"} {
+		s := serve(t, nil)
+		k := makeOne(t, mail.Config{Server: s.address, Security: security, From: "video@vela.example", Timeout: time.Second}, &connectortest.Meetings{}, io.Discard)
+		if r := k.Deliver(t.Context(), outbox.Delivery{Body: body(t, k, "en")}); r.Verdict != outbox.Retry {
+			t.Errorf("%s: %+v", security, r)
+		}
+		if len(s.got()) > 0 {
+			t.Errorf("%s: a letter went out in the clear", security)
+		}
+	}
+}
+
 func TestConfigNamesEveryFault(t *testing.T) {
 	leak.Check(t)
 	good := mail.Config{Server: "mail.example:587", From: "video@vela.example"}

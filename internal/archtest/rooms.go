@@ -88,6 +88,8 @@ func House() Rules {
 			{Package: pion, Rooms: []string{"media", "media/*", "media/signal/*"}},
 			{Package: "github.com/getkin/kin-openapi"},
 			{Package: "github.com/invopop/jsonschema", Generators: true},
+			{Package: "github.com/wneessen/go-mail", Rooms: []string{"connectors/mail"}},
+			{Package: "github.com/nyaruka/phonenumbers", Rooms: []string{"customer"}},
 			{Package: "go.uber.org/goleak", Rooms: []string{"internal/leak"}},
 		},
 	}
