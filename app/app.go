@@ -147,7 +147,18 @@ func open(ctx context.Context, cfg config.Config, version string, log *slog.Logg
 	if err != nil {
 		return a, err
 	}
-	vendors, err := a.vendors(connectors.Deps{
+	var vendors []connectors.Connector
+	vendors, err = a.vendors(connectors.Deps{
+		Preview: func(channel, language, agent, link string) (connectors.Preview, bool) {
+			for _, v := range vendors { // all of them, by the time somebody asks
+				if w, ok := v.(connectors.Writer); ok {
+					if p, own := w.Preview(channel, language, agent, link); own {
+						return p, true
+					}
+				}
+			}
+			return connectors.Preview{}, false
+		},
 		Meetings: meetings, Links: links, Phones: phones, Customers: customers, Journal: journal, Bindings: a.store,
 		PublicURL: public, Now: clock.Now, Log: log,
 		Egress: func(o egress.Options) (connectors.Doer, error) { return exit.Client(o) },

@@ -30,6 +30,8 @@ import (
 //
 //   - an Owner: a part of its doors is on our own surface;
 //
+//   - a Writer: links are sent by it, and one may see the words first;
+//
 //   - a Runner: it has work of its own between requests.
 //
 // Wiring looks for them once, by type assertion.
@@ -44,6 +46,21 @@ type Connector interface {
 // Owner has doors on our own surface, beside those that its vendor calls.
 type Owner interface {
 	OwnRoutes() []httpd.Route
+}
+
+// Writer writes the words around a link that its channel sends.
+type Writer interface {
+	// Preview gives them as they would be sent; false: the channel is not its own.
+	// Pure.
+	Preview(channel, language, agent, link string) (Preview, bool)
+}
+
+// Preview is a message as it would be sent.
+type Preview struct {
+	Subject string `json:"subject,omitempty"`
+	Text    string `json:"text"`
+	Units   int    `json:"units,omitempty"` // of an SMS, as gateways count
+	Parts   int    `json:"parts,omitempty"` // how many SMS it takes
 }
 
 // Runner works between requests, until ctx ends.
@@ -69,6 +86,9 @@ type Deps struct {
 	// Bindings are which login of a desk is which of its users.
 	Bindings Bindings
 	Egress   Egress
+	// Preview gives the words around a link before it is sent; false: no such channel
+	// is configured.
+	Preview func(channel, language, agent, link string) (Preview, bool)
 	// PublicURL is the address others reach us by, without a final slash.
 	PublicURL string
 	Log       *slog.Logger // has connector=… already

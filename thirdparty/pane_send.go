@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"ringdown/connectors"
 	"ringdown/httpd"
 	"ringdown/meeting"
 )
@@ -20,6 +21,27 @@ type paneDispatch struct {
 	State   meeting.DispatchState `json:"state"`
 	Reason  string                `json:"reason,omitempty"`
 	At      time.Time             `json:"at"`
+}
+
+// paneWords are the words around a link, of one channel in one language.
+type paneWords struct {
+	Channel  string `json:"channel"`
+	Language string `json:"language"`
+	connectors.Preview
+}
+
+// words are what would be sent, with a link that is as long as a real one.
+func (p *pane) words(call meeting.PhoneCall, channels []string) []paneWords {
+	all := []paneWords{}
+	link := p.PublicURL + "/m/" + strings.Repeat("x", 10) + "#" + strings.Repeat("x", 22)
+	for _, channel := range channels {
+		for _, language := range meeting.Languages() {
+			if w, ok := p.Preview(channel, language, call.Agent.Name, link); ok {
+				all = append(all, paneWords{channel, language, w})
+			}
+		}
+	}
+	return all
 }
 
 // send sends the caller's link, and makes the video call if there is none yet:

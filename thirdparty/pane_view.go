@@ -76,6 +76,7 @@ type paneView struct {
 	CallBack time.Time      `json:"call_back,omitzero"`
 	Outcomes []Outcome      `json:"outcomes,omitempty"`
 	Channels []string       `json:"channels"`
+	Words    []paneWords    `json:"words"` // what is sent around a link
 	Video    *paneVideo     `json:"video,omitempty"`
 	Sent     []paneDispatch `json:"sent"`
 }
@@ -93,7 +94,7 @@ func (p *pane) view(ctx context.Context, call meeting.PhoneCall, stale staleness
 	v := paneView{
 		ID: call.ID, Now: p.Now().UTC(), RungAt: call.RungAt, Agent: call.Agent.Name, Caller: call.Caller, Number: call.Number,
 		Called: call.Called, Queue: call.Queue, Language: call.Language, Data: call.Data, Done: call.Done(), Trust: call.Trust,
-		Close: closing{closeMessage, p.origins}, Channels: []string{}, Sent: []paneDispatch{},
+		Close: closing{closeMessage, p.origins}, Channels: []string{}, Words: []paneWords{}, Sent: []paneDispatch{},
 	}
 	if v.Trust.Pending && v.Now.Sub(call.RungAt) > pendingFor { // a restart came between
 		v.Trust = meeting.Trust{Why: string(tokenUnknown)}
@@ -110,6 +111,7 @@ func (p *pane) view(ctx context.Context, call meeting.PhoneCall, stale staleness
 	}
 	v.Note, v.Outcome, v.CallBack, v.Outcomes = call.Note, call.Outcome, call.CallBack, p.outcomes
 	v.Channels = append(v.Channels, p.Meetings.Channels()...)
+	v.Words = p.words(call, v.Channels)
 	if call.Meeting == "" {
 		return v, nil
 	}

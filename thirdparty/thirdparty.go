@@ -78,8 +78,8 @@ func New(cfg Config, d connectors.Deps) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.Meetings == nil || d.Links == nil || d.Phones == nil || d.Customers == nil || d.Journal == nil || d.Bindings == nil || d.Egress == nil || d.Log == nil || d.Now == nil {
-		return nil, errors.New("thirdparty: meetings, links, phones, customers, journal, bindings, egress, log and now are needed")
+	if d.Meetings == nil || d.Links == nil || d.Phones == nil || d.Customers == nil || d.Journal == nil || d.Bindings == nil || d.Preview == nil || d.Egress == nil || d.Log == nil || d.Now == nil {
+		return nil, errors.New("thirdparty: meetings, links, phones, customers, journal, bindings, previews, egress, log and now are needed")
 	}
 	c := &Connector{
 		Deps: d, cfg: comp, recent: map[string]recent{}, pane: newPane(d, comp.Origins, comp.Outcomes),

@@ -54,6 +54,9 @@ func Deps(log *slog.Logger, meetings connectors.Meetings, f DoerFunc) connectors
 		Meetings: meetings, Links: Links{}, Log: log, Now: func() time.Time { return Start },
 		Phones:    meeting.NewPhones(&PhoneStore{}, func() time.Time { return Start }, log),
 		Customers: &Customers{}, Journal: &Journal{}, Bindings: &Bindings{}, PublicURL: "https://ringdown.example",
+		Preview: func(_, language, agent, link string) (connectors.Preview, bool) {
+			return connectors.Preview{Text: language + ": " + agent + ", " + link, Parts: 1}, true
+		},
 		Egress: func(egress.Options) (connectors.Doer, error) { return f, nil },
 	}
 }

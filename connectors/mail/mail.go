@@ -48,6 +48,7 @@ var (
 	_ connectors.Connector = (*Connector)(nil)
 	_ outbox.Translator    = (*Connector)(nil)
 	_ outbox.Deliverer     = (*Connector)(nil)
+	_ connectors.Writer    = (*Connector)(nil)
 )
 
 // New makes the connector. It reads the file that cfg names, and dials nobody.
@@ -106,27 +107,37 @@ func (c *Connector) Draft(ev meeting.Event) ([]outbox.Draft, error) {
 	if ev.Kind != meeting.KindDispatched || d == nil || d.Channel != meeting.Mail {
 		return nil, nil
 	}
-	lang := d.Language
-	if c.cfg.Texts[lang] == "" {
-		lang = "en"
-	}
 	agent := ""
 	for _, p := range ev.Snapshot.Participants {
 		if p.Role == meeting.AgentR && agent == "" {
 			agent = p.Name
 		}
 	}
-	agent = cmp.Or(agent, somebody()[lang])
-	fill := strings.NewReplacer("{agent}", agent, "{link}", c.Links.Visitor(ev.Snapshot))
-	text := []rune(fill.Replace(c.cfg.Texts[lang]))
-	if len(text) > 0 { // "an advisor invites you"
-		text[0] = []rune(strings.ToUpper(string(text[0])))[0]
-	}
-	body, err := json.Marshal(letter{d.ID, d.To, strings.NewReplacer("\r", "", "\n", " ").Replace(fill.Replace(c.cfg.Subjects[lang])), string(text), lang})
+	lang, subject, text := c.words(d.Language, agent, c.Links.Visitor(ev.Snapshot))
+	body, err := json.Marshal(letter{d.ID, d.To, subject, text, lang})
 	if err != nil {
 		return nil, errors.New("a letter cannot be written")
 	}
 	return []outbox.Draft{{Target: target, Dest: target + "/" + string(d.ID), Body: body, ExpiresAt: ev.At.Add(meeting.DispatchFor)}}, nil
+}
+
+// Preview implements connectors.Writer.
+func (c *Connector) Preview(channel, language, agent, link string) (connectors.Preview, bool) {
+	_, subject, text := c.words(language, agent, link)
+	return connectors.Preview{Subject: subject, Text: text}, channel == meeting.Mail
+}
+
+// words fills the templates of the language, and says which one it became.
+func (c *Connector) words(lang, agent, link string) (language, subject, text string) {
+	if c.cfg.Texts[lang] == "" {
+		lang = "en"
+	}
+	fill := strings.NewReplacer("{agent}", cmp.Or(agent, somebody()[lang]), "{link}", link)
+	rs := []rune(fill.Replace(c.cfg.Texts[lang]))
+	if len(rs) > 0 { // "an advisor invites you"
+		rs[0] = []rune(strings.ToUpper(string(rs[0])))[0]
+	}
+	return lang, strings.NewReplacer("\r", "", "\n", " ").Replace(fill.Replace(c.cfg.Subjects[lang])), string(rs)
 }
 
 // Deliver sends one letter. Its Message-ID is the dispatch's: who gets it twice

@@ -49,6 +49,7 @@ var (
 	_ connectors.Connector = (*Connector)(nil)
 	_ outbox.Translator    = (*Connector)(nil)
 	_ outbox.Deliverer     = (*Connector)(nil)
+	_ connectors.Writer    = (*Connector)(nil)
 )
 
 // New makes the connector. It reads the file that cfg names.
@@ -103,22 +104,34 @@ func (c *Connector) Draft(ev meeting.Event) ([]outbox.Draft, error) {
 	return []outbox.Draft{{Target: target, Dest: target + "/" + string(d.ID), Body: body, ExpiresAt: ev.At.Add(meeting.DispatchFor)}}, nil
 }
 
-// text fills the template of the language.
+// text is the message for the visitor of a meeting.
 func (c *Connector) text(m meeting.Meeting, d *meeting.Dispatch) string {
-	t := c.cfg.Texts[d.Language]
-	if t == "" {
-		t = c.cfg.Texts["en"]
-	}
 	agent := ""
 	for _, p := range m.Participants {
 		if p.Role == meeting.AgentR && agent == "" {
 			agent = p.Name
 		}
 	}
+	return c.words(d.Language, agent, c.Links.Visitor(m))
+}
+
+// Preview implements connectors.Writer.
+func (c *Connector) Preview(channel, language, agent, link string) (connectors.Preview, bool) {
+	text := c.words(language, agent, link)
+	units, parts, _ := Length(text)
+	return connectors.Preview{Text: text, Units: units, Parts: parts}, channel == meeting.SMS
+}
+
+// words fills the template of the language.
+func (c *Connector) words(language, agent, link string) string {
+	t := c.cfg.Texts[language]
+	if t == "" {
+		t = c.cfg.Texts["en"]
+	}
 	if agent == "" { // "with {agent}" goes as a whole
 		t = strings.NewReplacer(" with {agent}", "", " avec {agent}", "", " con {agent}", "", "{agent}", "").Replace(t)
 	}
-	return strings.NewReplacer("{agent}", agent, "{link}", c.Links.Visitor(m)).Replace(t)
+	return strings.NewReplacer("{agent}", agent, "{link}", link).Replace(t)
 }
 
 // Deliver sends one message. What the gateway refuses for good is not tried

@@ -249,17 +249,24 @@ export class PhonePage extends PageElement {
   #send = async (): Promise<void> => {
     const { channel, to, lang } = this.sending;
     this.sending = { ...this.sending, wrong: '' };
-    const sent = await this.#act(
-      () => this.#client!.send(channel, to.trim(), lang),
-      (problem) => {
-        if (problem.fields.some(({ pointer }) => pointer === '/to')) {
-          this.sending = { ...this.sending, wrong: t(channel === 'mail' ? 'phone.send.wrong.mail' : 'phone.send.wrong.sms') };
-          return '';
-        }
-        return problem.status === 429 ? t('phone.send.limit') : t('phone.failed');
-      },
-    );
-    if (sent) live.say(t('phone.sent.queued'));
+    const bad: string[] = []; // stay in the field; the good ones go out
+    let sent = 0;
+    let failed = '';
+    for (const one of to.split(/[,;\n]/).map((s) => s.trim()).filter(Boolean)) {
+      const taken = await this.#act(
+        () => this.#client!.send(channel, one, lang),
+        (problem) => {
+          if (problem.fields.some(({ pointer }) => pointer === '/to')) return '';
+          return problem.status === 429 ? t('phone.send.limit') : t('phone.failed');
+        },
+      );
+      if (taken) sent += 1;
+      else bad.push(one);
+      failed ||= this.failed;
+    }
+    this.failed = failed;
+    if (bad.length > 0) this.sending = { ...this.sending, to: bad.join(', '), wrong: failed ? '' : t(channel === 'mail' ? 'phone.send.wrong.mail' : 'phone.send.wrong.sms') };
+    if (sent > 0) live.say(t('phone.sent.queued'));
   };
 
   #callBack = async (when: Date | undefined): Promise<void> => {

@@ -77,6 +77,7 @@ export interface PhoneCall {
   readonly call_back?: string;
   readonly outcomes?: readonly { readonly name: string; readonly label: Readonly<Record<string, string>> }[];
   readonly channels: readonly string[];
+  readonly words: readonly { readonly channel: string; readonly language: string; readonly subject?: string; readonly text: string; readonly parts?: number }[];
   readonly video?: Video;
   readonly sent: readonly Sent[];
 }

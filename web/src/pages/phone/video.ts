@@ -86,12 +86,21 @@ function sendForm({ call, sending, busy }: VideoView, acts: VideoActs): Template
         )}</fieldset>`
       : nothing}
     <div class="field ${sending.wrong ? 'field--bad' : ''}"><label for="to">${t(mail ? 'agent.facts.email' : 'phone.send.number')}</label>
-      <input class="input" id="to" data-test="to" type=${mail ? 'email' : 'tel'} autocomplete="off" required .value=${sending.to} aria-invalid=${sending.wrong ? 'true' : 'false'} aria-describedby="to-why" @input=${(event: Event) => acts.to((event.target as HTMLInputElement).value)} />
+      <input class="input" id="to" data-test="to" type=${mail ? 'email' : 'tel'} ?multiple=${mail} autocomplete="off" required .value=${sending.to} aria-invalid=${sending.wrong ? 'true' : 'false'} aria-describedby="to-why" @input=${(event: Event) => acts.to((event.target as HTMLInputElement).value)} />
       ${sending.wrong ? html`<span class="why" id="to-why" role="alert">${icon('warning')}${sending.wrong}</span>` : nothing}</div>
     <div class="field"><label for="send-lang">${t('phone.send.language')}</label><select class="input" id="send-lang" @change=${(event: Event) => acts.lang((event.target as HTMLSelectElement).value as Lang)}>${languages.map((lang) => html`<option value=${lang} lang=${lang} .selected=${lang === sending.lang}>${ownName(lang)}</option>`)}</select></div>
+    ${words(call, sending)}
     <div class="row row--tight"><button class="btn btn--line" data-test="send-now" ?disabled=${busy}>${icon(mail ? 'mail' : 'sms')}${t(mail ? 'phone.send.now.mail' : 'phone.send.now.sms')}</button>
       ${call.video && !call.video.ended ? nothing : html`<button type="button" class="btn btn--ghost" @click=${() => acts.invite(false)}>${t('phone.cancel')}</button>`}</div>
   </form>`;
+}
+
+/** words show what would be sent; a long text costs more than one SMS, and says so. */
+function words(call: PhoneCall, { channel, lang }: VideoView['sending']): TemplateResult | typeof nothing {
+  const said = call.words.find((w) => w.channel === channel && w.language === lang);
+  if (!said) return nothing;
+  return html`<details class="phone__data"><summary>${t('phone.send.preview')}${said.parts ? ` · ${t('phone.send.parts', { n: said.parts })}` : ''}</summary>
+    <div class="well small" data-test="preview" lang=${lang}>${said.subject ? html`<b class="phone__sub">${said.subject}</b>` : nothing}<p class="phone__words">${said.text}</p></div></details>`;
 }
 
 const looks: Readonly<Record<Sent['state'], CallState>> = { queued: 'waiting', sent: 'live', delivered: 'live', failed: 'failed' };
