@@ -67,8 +67,8 @@ type Status struct {
 	Failed    []string `yaml:"failed"`
 }
 
-// presets are requests of gateways as they document them; README.md has the
-// sources.
+// presets are requests of gateways as they are generally known; none was tried
+// with an account. The golden files hold what is sent.
 func presets() map[string]Config {
 	return map[string]Config{
 		"twilio": {
