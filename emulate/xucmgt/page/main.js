@@ -70,7 +70,7 @@ async function token() {
   if (!$('token').checked) return undefined;
   const answer = await fetch('/xuc/api/2.0/auth/login', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ login: agent().login, password: 'x' }) });
   const { token } = await answer.json();
-  return $('forged').checked ? `${token.slice(0, -3)}AAA` : token;
+  return $('forged').checked ? token.replace(/\.([^.])([^.]*)$/, (_, first, rest) => `.${first === 'A' ? 'B' : 'A'}${rest}`) : token;
 }
 
 let last;

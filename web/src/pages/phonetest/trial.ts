@@ -27,7 +27,7 @@ export async function tryOut(address: string, here: Pick<Location, 'href' | 'pro
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return result;
   result.crossed = url.origin !== new URL(here.href).origin;
-  if (here.protocol === 'https:' && url.protocol === 'http:' && !/^(localhost|127\.|\[::1\])/.test(url.host)) return { ...result, finding: 'mixed' };
+  if (here.protocol === 'https:' && url.protocol === 'http:' && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)) return { ...result, finding: 'mixed' };
   const began = now();
   let answer: Response;
   try {
