@@ -114,13 +114,13 @@ func (s *Service) Send(ctx context.Context, id ID, d Dispatch) (Dispatch, error)
 			By: d.By, To: d.To, Since: now.Add(-dispatchHour), PerAgent: dispatchPerAgent, PerAddress: dispatchPerAddress,
 		}}, nil
 	})
-	if over, ok := errors.AsType[OverLimit](err); ok {
+	if over, ok := errors.AsType[OverLimitError](err); ok {
 		return d, tooManyDispatches(over, s.now())
 	}
 	return d, err
 }
 
-func tooManyDispatches(o OverLimit, now time.Time) error {
+func tooManyDispatches(o OverLimitError, now time.Time) error {
 	sentence := "you have sent %d links within an hour"
 	if o.Address {
 		sentence = "this address was sent %d links within an hour"

@@ -345,7 +345,7 @@ func (s *Service) changeWith(ctx context.Context, id ID, step func(Meeting, time
 }
 
 func isOverLimit(err error) bool {
-	_, over := errors.AsType[OverLimit](err)
+	_, over := errors.AsType[OverLimitError](err)
 	return over
 }
 

@@ -58,15 +58,15 @@ type DispatchLimit struct {
 	PerAgent, PerAddress int
 }
 
-// OverLimit says which limit was met.
-type OverLimit struct {
+// OverLimitError says which limit was met.
+type OverLimitError struct {
 	Address bool      // else the agent's
 	N       int       // how many there are
 	First   time.Time // when the first of them was made
 }
 
 // Error implements error.
-func (OverLimit) Error() string { return "too many dispatches" }
+func (OverLimitError) Error() string { return "too many dispatches" }
 
 // DispatchFilter narrows CountDispatches. Zero fields do not narrow.
 type DispatchFilter struct {
@@ -97,7 +97,7 @@ type Store interface {
 	// Create inserts a new meeting with all of the change. ErrTaken if a key exists.
 	Create(ctx context.Context, c Change) error
 	// Save replaces the meeting if the stored version is Meeting.Version-1, else
-	// ErrStale, an OverLimit if Change.Limit allows no more, and inserts the rest of the change. Invitations are inserted or
+	// ErrStale, an OverLimitError if Change.Limit allows no more, and inserts the rest of the change. Invitations are inserted or
 	// replaced by id, dispatches too. The meeting's row is written first, so that event ids of one
 	// meeting rise in Seq order.
 	Save(ctx context.Context, c Change) error

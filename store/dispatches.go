@@ -18,7 +18,7 @@ const putDispatch = `
 insert into dispatch (id, meeting, agent, address, state, created_at, doc) values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (id) do update set state = excluded.state, doc = excluded.doc`
 
-// within gives a meeting.OverLimit if the limit allows no more. Those who send for
+// within gives a meeting.OverLimitError if the limit allows no more. Those who send for
 // one agent, or to one address, wait for each other.
 func (s *Store) within(ctx context.Context, tx *sql.Tx, l meeting.DispatchLimit) error {
 	for _, one := range []struct {
@@ -40,7 +40,7 @@ func (s *Store) within(ctx context.Context, tx *sql.Tx, l meeting.DispatchLimit)
 			return err
 		}
 		if n >= one.most {
-			return meeting.OverLimit{Address: one.column == "address", N: n, First: at(first)}
+			return meeting.OverLimitError{Address: one.column == "address", N: n, First: at(first)}
 		}
 	}
 	return nil

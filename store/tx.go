@@ -126,7 +126,7 @@ func passing(err error) bool {
 
 // explain adds what was being done, and keeps stored values out of the text.
 func (s *Store) explain(ctx context.Context, what string, err error) error {
-	if _, over := errors.AsType[meeting.OverLimit](err); over {
+	if _, over := errors.AsType[meeting.OverLimitError](err); over {
 		return err
 	}
 	switch {

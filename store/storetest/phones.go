@@ -157,11 +157,11 @@ func dispatches(t *testing.T, e Engine) {
 	three.ID = "dsp_3"
 	limited.Dispatches = []meeting.Dispatch{three}
 	limited.Limit = &meeting.DispatchLimit{By: "a1", To: "+33600000002", Since: t0(), PerAgent: 2, PerAddress: 3}
-	if err, over := errors.AsType[meeting.OverLimit](s.Save(t.Context(), limited)); !over || err.Address || err.N != 2 || !err.First.Equal(t0()) {
+	if err, over := errors.AsType[meeting.OverLimitError](s.Save(t.Context(), limited)); !over || err.Address || err.N != 2 || !err.First.Equal(t0()) {
 		t.Errorf("%+v %t", err, over)
 	}
 	limited.Limit.PerAgent, limited.Limit.PerAddress = 3, 1
-	if err, over := errors.AsType[meeting.OverLimit](s.Save(t.Context(), limited)); !over || !err.Address {
+	if err, over := errors.AsType[meeting.OverLimitError](s.Save(t.Context(), limited)); !over || !err.Address {
 		t.Errorf("%+v %t", err, over)
 	}
 	for _, w := range []struct {
