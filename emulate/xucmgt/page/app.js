@@ -4,6 +4,7 @@
 /**
  * AgentApp is one browser session of one agent.
  *
+ * loaded()               resolves when user config, login and queue list are there
  * post(url, body)        sends the request and resolves with the answer's data, as AngularJS's $http.post
  * show(kind, action)     opens a "pane", a "popup" or a "program"
  * hide()                 removes the pane
@@ -17,7 +18,10 @@ export class AgentApp {
   /** The single current action; an answer that is no object is kept as it came. */
   action = undefined;
   pane = false;
+  /** Why the agent sees what they see; the real app says nothing of it. */
+  why = 'Nothing has rung yet.';
   #ringing = 0;
+  #passed = new Set();
   #wasEstablished = false;
 
   constructor(hooks) {
@@ -27,28 +31,50 @@ export class AgentApp {
   /** EventRinging: asks once. The answer becomes the current action, whatever it is. */
   async ringing(body) {
     this.phone = 'ringing';
-    this.hooks.changed();
-    if (!this.url) return;
+    if (!this.url) return this.#say('There is no THIRD_PARTY_URL: nobody is asked.');
     const mine = ++this.#ringing;
+    this.#passed.clear();
+    this.#say('Waiting for the login and the queue list before asking.');
+    await this.hooks.loaded();
+    this.#say('Asked; what happens to the call until the answer is here is missed.');
     this.hooks.log(`→ ${JSON.stringify(body)}`);
     let data;
     try {
       data = await this.hooks.post(this.url, body);
     } catch (error) {
       this.hooks.log(`✗ ${error?.status ?? ''} ${error?.message ?? error}`.trim());
-      if (mine === this.#ringing) this.action = undefined; // forgotten; the agent is shown nothing
-      this.hooks.changed();
-      return;
+      if (mine !== this.#ringing) return;
+      this.action = undefined; // forgotten
+      return this.#say('The request failed: the action is forgotten, and the agent is shown nothing.');
     }
     this.hooks.log(`← ${JSON.stringify(data)}`);
-    this.action = data === null ? undefined : data;
+    this.action = data === null ? undefined : data; // of two requests under way, the one answered last counts
     this.#wasEstablished = false;
+    this.#say(this.#verdict());
     this.#event('EventRinging');
+  }
+
+  /** #verdict says what an answer that has just come will do. */
+  #verdict() {
+    const { action } = this;
+    if (action === undefined) return 'The answer is null: there is no action.';
+    if (typeof action !== 'object') return 'The answer is text: it has no event, so nothing will open.';
+    if (action.action === 'none') return 'The answer is none: nothing opens.';
+    if (action.triggered) return 'The answer counts as opened already: nothing opens, and the pause is kept.';
+    if (!['EventRinging', 'EventEstablished', 'EventReleased'].includes(action.event)) return 'The answer names no event of a call: nothing will ever open.';
+    if (this.#passed.has('established') && action.event !== 'EventRinging') return 'The answer came after the call was answered: it does not open for this call, and may for the next.';
+    return `Waiting for ${action.event}.`;
+  }
+
+  #say(why) {
+    this.why = why;
+    this.hooks.changed();
   }
 
   /** EventEstablished, of any call: an action is tied to none. */
   established() {
     this.phone = 'talking';
+    this.#passed.add('established');
     if (this.action) this.#wasEstablished = true;
     this.#event('EventEstablished');
   }
@@ -56,7 +82,8 @@ export class AgentApp {
   /** EventReleased. The action for it fires only if an answer was seen while it was held. */
   released() {
     this.phone = 'idle';
-    if (this.#wasEstablished) this.#event('EventReleased');
+    if (this.#wasEstablished) return this.#event('EventReleased');
+    if (this.action?.event === 'EventReleased' && !this.action.triggered) this.why = 'The call was never seen answered: nothing opens after a missed call.';
     this.hooks.changed();
   }
 
@@ -64,6 +91,7 @@ export class AgentApp {
     const action = this.action;
     if (action && action.event === name && !action.triggered) {
       action.triggered = true;
+      this.why = `${name}: opened${action.autopause ? ', and the agent is paused' : ''}.`;
       if (action.autopause) this.paused = true; // any truthy value counts
       if (action.action === 'open') {
         this.pane = true;
@@ -81,7 +109,7 @@ export class AgentApp {
     this.action = undefined;
     this.pane = false;
     this.hooks.hide();
-    this.hooks.changed();
+    this.#say('Closed by the page.');
   }
 }
 

@@ -30,7 +30,15 @@ async function byAngular(url, body) {
   return new Promise((done, failed) => http.post(url, body).then((answer) => done(answer.data), (answer) => failed(Object.assign(new Error(answer.statusText || 'failed'), { status: answer.status }))));
 }
 
+/** loaded waits while the app is set to be still loading. */
+const loaded = () => new Promise((done) => {
+  const look = () => $('loading').checked || (done(), $('loading').removeEventListener('change', look));
+  $('loading').addEventListener('change', look);
+  look();
+});
+
 const app = new AgentApp({
+  loaded,
   post: (url, body) => (window.angular ? byAngular(url, body) : byFetch(url, body)),
   show(kind, action) {
     if (kind === 'pane') {
@@ -63,14 +71,16 @@ function draw() {
   test('who').textContent = agent().name;
   test('ready').textContent = app.paused ? 'paused' : 'ready';
   test('phone').textContent = app.phone;
+  test('why').textContent = app.why;
   test('action').textContent = app.action === undefined ? 'none' : JSON.stringify(app.action, undefined, 1);
 }
 
-async function token() {
-  if (!$('token').checked) return undefined;
-  const answer = await fetch('/xuc/api/2.0/auth/login', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ login: agent().login, password: 'x' }) });
+/** token logs in; the real app does it once, and its token may be old by the next ring. */
+async function token(kind = $('token').value) {
+  if (kind === 'none') return undefined;
+  const answer = await fetch(`/xuc/api/2.0/auth/login${kind === 'expired' ? '?expired' : ''}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ login: agent().login, password: 'x' }) });
   const { token } = await answer.json();
-  return $('forged').checked ? token.replace(/\.([^.])([^.]*)$/, (_, first, rest) => `.${first === 'A' ? 'B' : 'A'}${rest}`) : token;
+  return kind === 'forged' ? token.replace(/\.([^.])([^.]*)$/, (_, first, rest) => `.${first === 'A' ? 'B' : 'A'}${rest}`) : token;
 }
 
 let last;
@@ -98,10 +108,8 @@ $('sheet').addEventListener('submit', async (event) => {
   event.preventDefault();
   const folder = $('folder').value.trim();
   if (!folder || folder === '-') return;
-  const was = $('token').checked;
-  $('token').checked = true;
-  const fill = { '{xuc-token}': await token(), '{xuc-username}': agent().login };
-  $('token').checked = was;
+  const kind = $('token').value === 'none' ? undefined : $('token').value; // a sheet's hole is always filled
+  const fill = { '{xuc-token}': await token(kind ?? 'good'), '{xuc-username}': agent().login };
   const url = $('popup-url').value.replace(/\{xuc-(token|username)\}/g, (hole) => fill[hole]) + encodeURIComponent(folder);
   window.open(url, $('multitab').checked ? '_blank' : sheetWindow);
 });
